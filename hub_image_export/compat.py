@@ -1,0 +1,84 @@
+"""TensorFlow and TensorFlow Hub with the TF1 API, on any line of TensorFlow.
+
+`tf` and `hub` are to be had from here alone. tensorflow_hub 0.15 is the last
+version that has `hub.Module`. It inherits, for a class that nothing here
+uses, from `tf.compat.v1.estimator.Exporter`, which TensorFlow 2.16 deleted; a
+stand-in for that one class is all that it needs to work on any later version.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import types
+
+_PIP = 'pip install "tensorflow>=2.12,<2.22" "tensorflow-hub==0.15.*" "setuptools<81"'
+_DISTRIBUTIONS = (
+  "tensorflow",
+  "tensorflow-cpu",
+  "tensorflow-hub",
+  "setuptools",
+)
+
+
+def _installed() -> str:
+  found = []
+  for name in _DISTRIBUTIONS:
+    try:
+      found.append(f"{name} {importlib.metadata.version(name)}")
+    except importlib.metadata.PackageNotFoundError:
+      continue
+  return ", ".join(found) or "none of them"
+
+
+def _unusable(reason: object) -> ImportError:
+  return ImportError(
+    f"hub_image_export cannot start: {reason}. Installed: {_installed()}. "
+    "Needed: tensorflow 2.12 to 2.21 and tensorflow-hub 0.15 (the last with "
+    f"hub.Module). Install them with:  {_PIP}"
+  )
+
+
+def _import_tensorflow() -> types.ModuleType:
+  try:
+    import tensorflow
+  except ImportError as error:
+    raise _unusable(f"TensorFlow cannot be imported ({error})") from error
+  version = getattr(tensorflow, "__version__", "none")
+  try:
+    release = tuple(int(part) for part in version.split(".")[:2])
+  except ValueError:
+    release = (0, 0)
+  if release < (2, 12):
+    raise _unusable(f"TensorFlow {version} is too old")
+  return tensorflow
+
+
+def _provide_estimator(tensorflow: types.ModuleType) -> None:
+  """Sets a stand-in for the module that TensorFlow 2.16 deleted."""
+  try:
+    importlib.import_module("tensorflow.compat.v1.estimator")
+    return
+  except ImportError:
+    pass
+  estimator = types.ModuleType("tensorflow.compat.v1.estimator")
+  estimator.Exporter = type("Exporter", (), {})
+  tensorflow.compat.v1.estimator = estimator
+  sys.modules[estimator.__name__] = estimator
+
+
+def _import_hub(tensorflow: types.ModuleType) -> types.ModuleType:
+  _provide_estimator(tensorflow)
+  try:
+    import tensorflow_hub
+  except ImportError as error:
+    raise _unusable(f"tensorflow_hub cannot be imported ({error})") from error
+  if not hasattr(tensorflow_hub, "create_module_spec"):
+    raise _unusable(
+      f"tensorflow_hub {tensorflow_hub.__version__} has no hub.Module"
+    )
+  return tensorflow_hub
+
+
+tf = _import_tensorflow()
+hub = _import_hub(tf)

@@ -1,0 +1,75 @@
+"""Reading and changing GraphDefs: names of tensors, consumers, pruning.
+
+Everything that happens between a traced function and a module's graph is a
+function from GraphDef to GraphDef. This file has what they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub_image_export.compat import tf
+
+GraphDef = tf.compat.v1.GraphDef
+NodeDef = tf.compat.v1.NodeDef
+
+
+def node_of(tensor: str) -> str:
+  """`"a"` for the names `"a"`, `"a:1"`, `"a:y:1"` and `"^a"`."""
+  return tensor.lstrip("^").split(":", 1)[0]
+
+
+def canonical(tensor: str) -> str:
+  """The name as it stands in node inputs: `"a"` for `"a:0"`."""
+  return tensor[:-2] if tensor.endswith(":0") else tensor
+
+
+def data_inputs(node: NodeDef) -> list[str]:
+  """The inputs of a node without its control inputs."""
+  return [name for name in node.input if not name.startswith("^")]
+
+
+def nodes_by_name(graph_def: GraphDef) -> dict[str, NodeDef]:
+  return {node.name: node for node in graph_def.node}
+
+
+def replace_inputs(graph_def: GraphDef, new_names: dict[str, str]) -> None:
+  """Lets every consumer of a tensor named by a key read that of its value."""
+  for node in graph_def.node:
+    for i, name in enumerate(node.input):
+      new_name = new_names.get(canonical(name))
+      if new_name is not None:
+        node.input[i] = new_name
+
+
+def ancestors(graph_def: GraphDef, tensors: Iterable[str]) -> set[str]:
+  """Names of the nodes that `tensors` depend on, themselves included."""
+  nodes = nodes_by_name(graph_def)
+  pending = [node_of(tensor) for tensor in tensors]
+  found = set(pending)
+  while pending:
+    for name in map(node_of, nodes[pending.pop()].input):
+      if name not in found:
+        found.add(name)
+        pending.append(name)
+  return found
+
+
+def prune(graph_def: GraphDef, tensors: Iterable[str]) -> GraphDef:
+  """A copy with what `tensors` depend on, in the same order."""
+  kept = ancestors(graph_def, tensors)
+  pruned = GraphDef(versions=graph_def.versions, library=graph_def.library)
+  pruned.node.extend(node for node in graph_def.node if node.name in kept)
+  return pruned
+
+
+def output_shape(node: NodeDef, index: int = 0) -> list[int | None] | None:
+  """The static shape that `add_shapes=True` left; None for unknown rank."""
+  shapes = (
+    node.attr["_output_shapes"].list.shape
+    if ("_output_shapes" in node.attr)
+    else ()
+  )
+  if index >= len(shapes) or shapes[index].unknown_rank:
+    return None
+  return [None if dim.size < 0 else dim.size for dim in shapes[index].dim]
