@@ -1,0 +1,50 @@
+"""Turns any image model into a TF1 Hub module.
+
+The modules honour the "Common Signatures for Images"; see README.md. Names
+are imported when they are first used: so is TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from hub_image_export.builders import (
+    make_classification_module as make_classification_module,
+    make_feature_vector_module as make_feature_vector_module,
+    make_image_module as make_image_module,
+  )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+  "make_feature_vector_module": "builders",
+  "make_classification_module": "builders",
+  "make_image_module": "builders",
+  "ImageModuleSpec": "spec",
+  "Summary": "summary",
+  "load_labels": "labels",
+  "check_module": "checker",
+  "hub": "compat",
+  "ImageExportError": "errors",
+  "SourceError": "errors",
+  "WeightsError": "errors",
+  "VerificationError": "errors",
+  "ExportError": "errors",
+  "CheckError": "errors",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str):
+  if name not in _HOMES:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+  globals()[name] = value
+  return value
+
+
+def __dir__() -> list[str]:
+  return sorted({*globals(), *__all__})

@@ -8,6 +8,8 @@ stand-in for that one class is all that it needs to work on any later version.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import importlib.metadata
 import sys
 import types
@@ -82,3 +84,60 @@ def _import_hub(tensorflow: types.ModuleType) -> types.ModuleType:
 
 tf = _import_tensorflow()
 hub = _import_hub(tf)
+
+# TensorFlow and hub have these in no public place. The former have not
+# moved since TensorFlow 1.13, and hub 0.15 will not change any more.
+variable_pb2 = importlib.import_module("tensorflow.core.framework.variable_pb2")
+saved_model_pb2 = importlib.import_module(
+  "tensorflow.core.protobuf.saved_model_pb2"
+)
+ResourceVariable = importlib.import_module(
+  "tensorflow.python.ops.resource_variable_ops"
+).ResourceVariable
+native_module = importlib.import_module("tensorflow_hub.native_module")
+module_def_pb2 = importlib.import_module("tensorflow_hub.module_def_pb2")
+function_def_to_graph_def = importlib.import_module(
+  "tensorflow.python.framework.function_def_to_graph"
+).function_def_to_graph_def
+
+
+@contextlib.contextmanager
+def quiet():
+  """Keeps TensorFlow from telling of each old function that hub 0.15 uses."""
+  logger = tf.get_logger()
+  level = logger.level
+  logger.setLevel("ERROR")
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
+
+
+def function_graphs(graph) -> list:
+  """The graphs of the functions that `graph` calls, if they are at hand."""
+  found = []
+  for name in graph.as_graph_def().library.function:
+    function = graph._get_function(name.signature.name)  # pylint: disable=protected-access
+    body = getattr(function, "graph", None)
+    if body is not None:
+      found.append(body)
+  return found
+
+
+def run_eagerly(function):
+  """Runs `function` with eager execution, even from inside a TF1 graph.
+
+  Raises:
+    RuntimeError: eager execution is disabled for the whole process.
+  """
+  if tf.executing_eagerly():
+    return function()
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    # Graphs and sessions are defaults of a thread, not of the process.
+    if pool.submit(tf.executing_eagerly).result():
+      return pool.submit(function).result()
+  raise RuntimeError(
+    "eager execution is disabled in this process (tf.compat.v1."
+    "disable_v2_behavior or disable_eager_execution): expected it enabled, so "
+    "that variables have values. Build modules in a process that leaves it on"
+  )

@@ -6,6 +6,7 @@ function from GraphDef to GraphDef. This file has what they share.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from hub_image_export.compat import tf
@@ -73,3 +74,49 @@ def output_shape(node: NodeDef, index: int = 0) -> list[int | None] | None:
   if index >= len(shapes) or shapes[index].unknown_rank:
     return None
   return [None if dim.size < 0 else dim.size for dim in shapes[index].dim]
+
+
+def fingerprints(
+  graph_def: GraphDef, leaves: dict[str, str]
+) -> dict[str, bytes]:
+  """For each node a hash of what it computes, whatever the nodes' names.
+
+  Args:
+    graph_def: may have the loops of TF1 control flow.
+    leaves: names for nodes that stand for something outside: variables,
+      inputs.
+  """
+  nodes = nodes_by_name(graph_def)
+  found: dict[str, bytes] = {}
+  pending = list(nodes)
+  while pending:
+    node = nodes[pending[-1]]
+    missing = [
+      name
+      for name in map(node_of, node.input)
+      if name not in found and node.op != "NextIteration"
+    ]
+    if missing and node.name not in found:
+      pending.extend(missing)
+      continue
+    pending.pop()
+    if node.name not in found:
+      found[node.name] = _fingerprint(node, leaves, found)
+  return found
+
+
+def _fingerprint(
+  node: NodeDef, leaves: dict[str, str], found: dict[str, bytes]
+) -> bytes:
+  content = hashlib.sha256(node.op.encode())
+  if node.name in leaves:
+    content.update(leaves[node.name].encode())
+    return content.digest()
+  for key in sorted(node.attr):
+    if not key.startswith("_"):
+      content.update(key.encode())
+      content.update(node.attr[key].SerializeToString(deterministic=True))
+  for name in node.input:
+    content.update(found.get(node_of(name), b"loop"))
+    content.update(canonical(name).partition(":")[2].encode())
+  return content.digest()

@@ -1,0 +1,69 @@
+"""An independent judge of image modules, whoever made them.
+
+It shares nothing with the rest of the package but the contract's names, so
+that it cannot inherit a builder's mistake.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from hub_image_export.checker.archive import ArchiveError, is_archive, unpack
+from hub_image_export.checker.files import check_files
+from hub_image_export.checker.report import (
+  Finding,
+  Findings,
+  Report,
+  in_order,
+)
+from hub_image_export.checker.runner import check_in_subprocess
+
+__all__ = ["DEFAULT_TIMEOUT", "Finding", "Report", "check_module"]
+
+# Seconds. EfficientNetB7 at 600 x 600 takes about one minute on two cores.
+DEFAULT_TIMEOUT = 600.0
+
+
+def check_module(
+  path: str | os.PathLike[str],
+  *,
+  static: bool = False,
+  timeout: float = DEFAULT_TIMEOUT,
+) -> Report:
+  """Checks a module in TF1 Hub format against the contract.
+
+  Reads its files and runs it, in a process of its own, whose memory is
+  bounded. No module makes this function raise.
+
+  Args:
+    path: a directory, or a tar archive of one (compressed or not).
+    static: only read the files; run nothing.
+    timeout: seconds, after which the module is given up.
+
+  Returns:
+    A `Report` with everything that was found.
+
+  Raises:
+    TypeError: `path` is no path.
+    ValueError: `timeout` is not positive.
+    ImportError: TensorFlow or tensorflow_hub cannot be used.
+  """
+  path = os.fsdecode(path)
+  if not timeout > 0:
+    raise ValueError(f"Got timeout={timeout}; expected a number of seconds > 0")
+  findings = Findings()
+  if not os.path.isdir(path) and not is_archive(path):
+    check_files(path, findings)
+    return Report(path, in_order(findings.all))
+  if os.path.isdir(path):
+    summary = check_in_subprocess(path, static, timeout, findings)
+    return Report(path, in_order(findings.all), summary)
+  with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
+    try:
+      unpack(path, folder)
+    except ArchiveError as error:
+      findings.add(error.rule, error.where, str(error))
+      return Report(path, in_order(findings.all))
+    summary = check_in_subprocess(folder, static, timeout, findings)
+  return Report(path, in_order(findings.all), summary)

@@ -1,0 +1,167 @@
+"""A GraphDef of unknown origin, to be asked about its structure.
+
+Everything here is iterative and remembers what it visited: the graph may be
+deep, cyclic, or name nodes that do not exist.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
+_ASSIGN = re.compile(
+  r"Assign|^(Resource)?(Sparse)?Apply"
+  r"|^(Resource)?Scatter(Nd)?(Update|Add|Sub|Mul|Div|Min|Max)"
+)
+_RANDOM = re.compile(r"Random|Multinomial|TruncatedNormal|^Stateful.*(Normal|Uniform)")
+# Ops that give their first input as it is, perhaps under another shape.
+_FORWARDING = frozenset(
+  {
+    "Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "ExpandDims",
+    "StopGradient", "PreventGradient", "EnsureShape", "CheckNumerics",
+    "Snapshot", "Enter", "RefEnter", "Exit", "RefExit", "Switch", "RefSwitch",
+    "RefIdentity", "PlaceholderWithDefault",
+  }
+)  # fmt: skip
+
+
+def node_name(tensor: str) -> str:
+  """`"a"` for `"a"`, `"a:1"` and `"^a"`."""
+  return tensor.lstrip("^").split(":", 1)[0]
+
+
+def output_index(tensor: str) -> int:
+  """1 for `"a:1"`, 0 for `"a"`."""
+  index = tensor.rpartition(":")[2] if ":" in tensor else "0"
+  return int(index) if index.isdecimal() and len(index) < 9 else 0
+
+
+def is_assignment(op: str) -> bool:
+  return bool(_ASSIGN.search(op))
+
+
+def is_random(op: str) -> bool:
+  return bool(_RANDOM.search(op))
+
+
+class Graph:
+  """Nodes by name, and the ways between them."""
+
+  def __init__(self, graph_def: Any):
+    self.graph_def = graph_def
+    self.nodes = {node.name: node for node in graph_def.node}
+    self.functions = {f.signature.name: f for f in graph_def.library.function}
+    self._inputs: dict[str, list[str]] = {}
+
+  def inputs(self, name: str) -> list[str]:
+    """Names of the nodes that node `name` reads or waits for."""
+    if name not in self._inputs:
+      node = self.nodes.get(name)
+      found = map(node_name, node.input) if node is not None else ()
+      self._inputs[name] = list(found)
+    return self._inputs[name]
+
+  def data_inputs(self, name: str) -> list[str]:
+    """The tensors that node `name` reads."""
+    node = self.nodes.get(name)
+    return [i for i in node.input if not i.startswith("^")] if node else []
+
+  def op(self, name: str) -> str:
+    node = self.nodes.get(name)
+    return node.op if node is not None else ""
+
+  def ancestors(
+    self, tensors: Iterable[str], stop: Iterable[str] = ()
+  ) -> set[str]:
+    """Nodes that `tensors` depend on, themselves included.
+
+    What stands behind the tensors of `stop` is left out, as it is when they
+    are fed; these nodes themselves are in.
+    """
+    stop = {node_name(tensor) for tensor in stop}
+    pending = [node_name(tensor) for tensor in tensors]
+    found = set(pending)
+    while pending:
+      name = pending.pop()
+      if name in stop:
+        continue
+      for source in self.inputs(name):
+        if source not in found:
+          found.add(source)
+          pending.append(source)
+    return found
+
+  def behind_forwarding(self, tensor: str) -> str:
+    """The tensor that `tensor` is a copy of."""
+    seen = set()
+    while node_name(tensor) not in seen:
+      name = node_name(tensor)
+      seen.add(name)
+      inputs = self.data_inputs(name)
+      index = output_index(tensor) if self.op(name) == "IdentityN" else 0
+      if self.op(name) not in _FORWARDING or index >= len(inputs):
+        break
+      tensor = inputs[index]
+    return tensor
+
+  def all_nodes(self) -> Iterator[Any]:
+    """The nodes of the graph and of its functions."""
+    yield from self.graph_def.node
+    for function in self.graph_def.library.function:
+      yield from function.node_def
+
+  def called(self, node: Any) -> set[str]:
+    """Names of the functions that `node` and its callees may call."""
+    pending = _function_names(node)
+    found = set()
+    while pending:
+      name = pending.pop()
+      if name in found or name not in self.functions:
+        continue
+      found.add(name)
+      for inner in self.functions[name].node_def:
+        pending += _function_names(inner)
+    return found
+
+  @functools.cached_property
+  def _assigning_functions(self) -> set[str]:
+    return {
+      name
+      for name, function in self.functions.items()
+      if any(is_assignment(node.op) for node in function.node_def)
+    }
+
+  @functools.cached_property
+  def assignments(self) -> dict[str, list[str]]:
+    """Variables that each assigning node writes, initializers included.
+
+    A call of a function that assigns counts as an assignment to every
+    variable whose handle it takes.
+    """
+    found = {}
+    for node in self.graph_def.node:
+      if is_assignment(node.op):
+        targets = node.input[:1]
+      elif self._assigning_functions & self.called(node):
+        targets = node.input
+      else:
+        continue
+      names = [node_name(self.behind_forwarding(name)) for name in targets]
+      found[node.name] = [n for n in names if self.op(n) in VARIABLE_OPS]
+    return found
+
+
+def _function_names(node: Any) -> list[str]:
+  names = [
+    value.func.name
+    for value in node.attr.values()
+    if value.WhichOneof("value") == "func"
+  ]
+  for value in node.attr.values():
+    if value.WhichOneof("value") == "list":
+      names += [function.name for function in value.list.func]
+  return [*names, node.op]

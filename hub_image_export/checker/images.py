@@ -1,0 +1,46 @@
+"""Images to try a module with, and how far answers are apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# What float32 networks of hundreds of layers lose between two ways to compute
+# the same (another batch size takes another algorithm), relative to the
+# largest answer.
+SAME = 1e-3
+# Below this, two answers differ by rounding alone.
+ROUNDING = 1e-7
+
+
+def two_images(height: int, width: int) -> np.ndarray:
+  """Two images that have little in common, in [0, 1].
+
+  The first is a dark red ramp; the second bright and blue, with noise.
+
+  Returns:
+    float32 `[2, height, width, 3]`.
+  """
+  random = np.random.RandomState(0)
+  ramp = np.linspace(0.0, 0.6, height * width).reshape(height, width, 1)
+  first = ramp * np.array([1.0, 0.2, 0.1]) + 0.05 * random.rand(
+    height, width, 1
+  )
+  second = 0.3 + 0.7 * random.rand(height, width, 3)
+  second *= np.array([0.5, 0.8, 1.0])
+  return np.stack([first, second]).astype(np.float32)
+
+
+def distance(first: np.ndarray, second: np.ndarray) -> float:
+  """The largest difference, relative to the largest absolute value.
+
+  A network with random weights may answer 1e-10 to everything, and its
+  answers are to be told apart as well as any.
+  """
+  first = np.asarray(first, np.float64)
+  second = np.asarray(second, np.float64)
+  if first.shape != second.shape:
+    return float("inf")
+  if not first.size:
+    return 0.0
+  scale = max(np.max(np.abs(first)), np.max(np.abs(second)))
+  return float(np.max(np.abs(first - second)) / scale) if scale else 0.0

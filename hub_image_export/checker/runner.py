@@ -1,0 +1,144 @@
+"""Starts the process that checks, waits for it, and reads what it found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from hub_image_export.checker.report import Finding, Findings
+
+_WORKER = "hub_image_export.checker.worker"
+_MAX_RESULT_BYTES = 2**24
+
+
+def check_in_subprocess(
+  directory: str, static: bool, timeout: float, findings: Findings
+) -> dict[str, Any]:
+  """Checks a directory in a process of its own.
+
+  Args:
+    directory: a module's directory, or something taken for one.
+    static: whether to run nothing.
+    timeout: seconds, after which the process is ended.
+    findings: gets what was found.
+
+  Returns:
+    The summary.
+
+  Raises:
+    ImportError: TensorFlow or tensorflow_hub cannot be used.
+  """
+  with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
+    results = os.path.join(folder, "results")
+    errors = os.path.join(folder, "stderr")
+    request = {"directory": os.path.abspath(directory), "static": static}
+    status = _run(results, errors, request, timeout)
+    told = _read(results)
+    if "unusable" in told:
+      raise ImportError(told["unusable"])
+    for finding in told["findings"]:
+      findings.add(
+        finding.rule, finding.where, finding.message, finding.severity
+      )
+    if not told.get("done"):
+      if not told.get("stage") and status not in (None, -signal.SIGKILL):
+        raise ImportError(
+          f"The checking process could not start: {_tail(errors)}"
+        )
+      _report_death(status, timeout, told.get("stage"), findings)
+    return told.get("summary", {})
+
+
+def _run(
+  results: str, errors: str, request: dict[str, Any], timeout: float
+) -> int | None:
+  """Runs the worker; its exit status, or None if it took too long."""
+  command = [sys.executable, "-m", _WORKER, results, json.dumps(request)]
+  with open(errors, "wb") as stderr:
+    process = subprocess.Popen(
+      command,
+      stdin=subprocess.DEVNULL,
+      stdout=subprocess.DEVNULL,
+      stderr=stderr,
+      env=_environment(),
+      start_new_session=True,
+    )
+    try:
+      return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+      return None
+    finally:
+      if process.poll() is None:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen) -> None:
+  """Ends the worker and whatever it started."""
+  with contextlib.suppress(ProcessLookupError, PermissionError):
+    if hasattr(os, "killpg"):
+      os.killpg(process.pid, signal.SIGKILL)
+    else:
+      process.kill()
+  process.wait()
+
+
+def _environment() -> dict[str, str]:
+  """Of this process, with this package, without its accelerators."""
+  here = str(pathlib.Path(__file__).resolve().parents[2])
+  paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+  return {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(paths),
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+  }
+
+
+def _read(path: str) -> dict[str, Any]:
+  """What the worker wrote, up to a line that it could not finish."""
+  told: dict[str, Any] = {"findings": []}
+  if not os.path.exists(path):
+    return told
+  with open(path, encoding="utf-8", errors="replace") as file:
+    for line in file.read(_MAX_RESULT_BYTES).splitlines():
+      try:
+        content = json.loads(line)
+      except ValueError:
+        break
+      if "finding" in content:
+        told["findings"].append(Finding(**content["finding"]))
+      else:
+        told.update(content)
+  return told
+
+
+def _tail(path: str) -> str:
+  with open(path, "rb") as file:
+    lines = file.read(_MAX_RESULT_BYTES).decode("utf-8", "replace").split("\n")
+  return next((line for line in reversed(lines) if line.strip()), "no reason")
+
+
+def _report_death(
+  status: int | None, timeout: float, stage: str | None, findings: Findings
+) -> None:
+  if status is None:
+    findings.add(
+      "unloadable",
+      stage or "starting",
+      f"It did not end within {timeout:g} seconds; expected it to. Raise the "
+      "time limit if the module is large.",
+    )
+  else:
+    findings.add(
+      "unloadable",
+      stage or "starting",
+      f"TensorFlow ended with status {status}, as it does when it crashes or "
+      "runs out of memory; expected a module that it can read and run.",
+    )

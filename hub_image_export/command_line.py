@@ -1,0 +1,109 @@
+"""What the scripts share: help, flags, exit codes. Imports no TensorFlow.
+
+A script has FlagHolders in a `flags.FlagValues` of its own, a `main(argv)`
+that returns an exit code, and `run(main, FLAGS, __doc__)`. With flags of its
+own it lists no others in its help, and two scripts in one process (tests)
+may both have a `--format`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Callable
+
+from absl import flags
+
+from hub_image_export.errors import ImageExportError
+
+EXIT_OK = 0
+EXIT_UNUSABLE = 1
+_HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
+_EXPECTED_ERRORS = (
+  ImageExportError, ImportError, OSError, TypeError, ValueError,
+)  # fmt: skip
+
+
+def run(
+  main: Callable[[Sequence[str]], int],
+  flag_values: flags.FlagValues,
+  doc: str,
+  argv: Sequence[str] | None = None,
+) -> int:
+  """Parses the flags and calls `main` with what is left.
+
+  Args:
+    main: gets the program's name and its positional arguments; returns the
+      exit code (None for 0).
+    flag_values: the script's flags.
+    doc: the script's docstring, which is its manual.
+    argv: `sys.argv` by default.
+
+  Returns:
+    The exit code of `main`; 0 after help; 1 for unusable flags and for errors
+    that the user can do something about, which are told on stderr.
+  """
+  argv = list(sys.argv if argv is None else argv)
+  own = argv[: argv.index("--")] if "--" in argv else argv
+  if _HELP.intersection(own[1:]):
+    print(_help(flag_values, doc))
+    return EXIT_OK
+  try:
+    left = _parse(flag_values, argv)
+    return main(left) or EXIT_OK
+  except flags.UnrecognizedFlagError as error:
+    return _fail(argv, _unknown_flag(flag_values, error.flagname))
+  except (flags.Error, *_EXPECTED_ERRORS) as error:
+    return _fail(argv, str(error))
+  except KeyboardInterrupt:
+    return _fail(argv, "interrupted")
+
+
+def _parse(flag_values: flags.FlagValues, argv: list[str]) -> list[str]:
+  """What is left of `argv`; forgets the values of an earlier call."""
+  flag_values.unparse_flags()
+  for name in _names(flag_values):
+    flag_values[name].unparse()
+  return flag_values(argv)
+
+
+def _names(flag_values: flags.FlagValues) -> list[str]:
+  """The flags' long names, in the order of their definition."""
+  names = dict.fromkeys(flag_values[name].name for name in flag_values)
+  return list(names)
+
+
+def _help(flag_values: flags.FlagValues, doc: str) -> str:
+  lines = [doc.strip(), "", "Flags:"]
+  for name in _names(flag_values):
+    flag = flag_values[name]
+    boolean = isinstance(flag.default, bool)
+    short = f"-{flag.short_name}, " if flag.short_name else ""
+    lines.append(f"  {short}--{'[no]' if boolean else ''}{name}")
+    text = " ".join((flag.help or "").split())
+    if flag.default not in (None, "", [], False):
+      text += f" (default: {flag.default})"
+    lines += textwrap.wrap(
+      text, 78, initial_indent="      ", subsequent_indent="      "
+    )
+  return "\n".join(lines)
+
+
+def _unknown_flag(flag_values: flags.FlagValues, name: str) -> str:
+  """Names the known flag that is nearest to `name`, or all of them."""
+  name = name.split("=", 1)[0]
+  names = _names(flag_values)
+  near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+  if near:
+    return f"There is no flag --{name}. Did you mean --{near[0]}?"
+  known = ", ".join("--" + known for known in sorted(names))
+  return f"There is no flag --{name}. The flags are {known}"
+
+
+def _fail(argv: list[str], message: str) -> int:
+  program = os.path.basename(argv[0]) if argv else "error"
+  print(f"{program}: {message}", file=sys.stderr)
+  return EXIT_UNUSABLE

@@ -1,0 +1,114 @@
+"""Names of classes: read, checked, attached to a module, read back (C8)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from hub_image_export import contract
+
+Labels = "Sequence[str] | str | os.PathLike[str]"
+
+
+def resolve(labels: Any) -> tuple[str, ...] | None:
+  """The names of the classes, in the order of their indices.
+
+  Args:
+    labels: a list of strings, the path of a UTF-8 text file with one class a
+      line, or None.
+
+  Raises:
+    TypeError: it is something else.
+    ValueError: there are blank or repeated names, or the file has no text.
+  """
+  if labels is None:
+    return None
+  if isinstance(labels, (str, os.PathLike)):
+    labels = _read(os.fspath(labels))
+  if not isinstance(labels, Sequence) or isinstance(labels, bytes):
+    raise TypeError(
+      f"labels is of type {type(labels).__name__}: expected a list of strings, "
+      "or the path of a text file with one class a line"
+    )
+  labels = tuple(labels)
+  _check(labels)
+  return labels
+
+
+def _read(path: str) -> list[str]:
+  try:
+    with open(path, encoding="utf-8") as file:
+      text = file.read()
+  except UnicodeDecodeError as error:
+    raise ValueError(
+      f"the label file {path!r} is not UTF-8 ({error.reason} at byte "
+      f"{error.start}): convert it"
+    ) from error
+  except OSError as error:
+    raise ValueError(
+      f"the label file {path!r} cannot be read: {error.strerror}"
+    ) from error
+  return text.removesuffix("\n").split("\n")
+
+
+def _check(labels: tuple[Any, ...]) -> None:
+  problems = []
+  first: dict[str, int] = {}
+  for i, label in enumerate(labels):
+    if not isinstance(label, str):
+      problems.append(f"label {i} is {label!r}: expected a string")
+    elif not label.strip():
+      problems.append(f"label {i} is blank: expected a name")
+    elif label in first:
+      problems.append(f"labels {first[label]} and {i} are both {label!r}")
+    else:
+      first[label] = i
+  if not labels:
+    problems.append("there are none")
+  if problems:
+    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+    raise ValueError("labels: " + "; ".join(problems[:5]) + more)
+
+
+def check_width(labels: tuple[str, ...] | None, width: int) -> None:
+  """Raises ValueError where there are not as many labels as classes."""
+  if labels is not None and len(labels) != width:
+    raise ValueError(
+      f"there are {len(labels)} labels, and the network has {width} classes: "
+      "expected one label for each, in order"
+      + background_hint(len(labels), width)
+    )
+
+
+def background_hint(got: int, width: int) -> str:
+  """The usual reason for a count that is off by one."""
+  if width - got == 1:
+    return (
+      ". Does class 0 stand for the background? Then name it, as the "
+      "1001 classes of ImageNet networks do"
+    )
+  if got - width == 1:
+    return (
+      ". Is a background class counted that the network does not have? "
+      "ImageNet has 1000 classes without, 1001 with one"
+    )
+  return ""
+
+
+def load_labels(module_or_spec: Any) -> list[str] | None:
+  """The labels that a module carries, or None if it has none.
+
+  Args:
+    module_or_spec: path of a module, a `hub.Module`, or a `hub.ModuleSpec`.
+  """
+  if isinstance(module_or_spec, (str, os.PathLike)):
+    from hub_image_export.compat import hub
+
+    module_or_spec = hub.load_module_spec(os.fspath(module_or_spec))
+  message = module_or_spec.get_attached_message(
+    contract.CLASS_LABELS, struct_pb2.ListValue
+  )
+  return None if message is None else list(message)

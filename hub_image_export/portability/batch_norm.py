@@ -1,0 +1,62 @@
+"""Fused batch normalization in training, as TensorFlow 1.15 computes it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hub_image_export.compat import tf
+from hub_image_export.portability.substitution import (
+  Substitution,
+  attrs_of,
+  substitute,
+)
+
+GraphDef = tf.compat.v1.GraphDef
+NodeDef = tf.compat.v1.NodeDef
+
+_OP = "FusedBatchNormV3"
+_FACTOR = "exponential_avg_factor"
+_NUM_OUTPUTS = 6
+# Index of the input with the old average, by that of the output with the new.
+_OLD_AVERAGE = {1: 3, 2: 4}
+
+
+def _moving_average(
+  new: Substitution, old: str, batch: str, factor: float
+) -> str:
+  """Adds `old * (1 - factor) + batch * factor`, all float32."""
+  t = {"T": tf.float32}
+  keep = new.constant(1.0 - factor, np.float32)
+  take = new.constant(factor, np.float32)
+  kept = new.add("Mul", [old, keep], **t)
+  taken = new.add("Mul", [batch, take], **t)
+  return new.add("AddV2", [kept, taken], **t)
+
+
+def _average_outside(node: NodeDef, new: Substitution) -> None:
+  if not node.attr["is_training"].b:
+    return
+  factor = node.attr[_FACTOR].f if _FACTOR in node.attr else 1.0
+  if factor == 1.0 and new.input_shape(3) == [0]:
+    return
+  empty = new.constant([], np.float32)
+  attrs = attrs_of(node, "T", "U", "epsilon", "is_training", "data_format")
+  inner = new.add(_OP, [*node.input[:3], empty, empty], **attrs)
+  for i in range(1, _NUM_OUTPUTS):
+    batch = f"{inner}:{i}"
+    if i in _OLD_AVERAGE and factor != 1.0:
+      old = node.input[_OLD_AVERAGE[i]]
+      batch = _moving_average(new, old, batch, factor)
+    new.redirected[f"{node.name}:{i}"] = batch
+  new.finish("Identity", [inner], **attrs_of(node, "T"))
+
+
+def average_outside_batch_norm(graph_def: GraphDef) -> int:
+  """Computes the moving averages of fused batch norm with plain ops.
+
+  Keras 2 lets `FusedBatchNormV3` update them, with `exponential_avg_factor`
+  other than 1. TF 1.15 has no such attribute; it gives the mean and variance
+  of the batch, and demands that the old ones are not given: "estimated_mean
+  must be empty for training".
+  """
+  return substitute(graph_def, (_OP,), _average_outside)

@@ -1,0 +1,142 @@
+"""`ImageModuleSpec`: a module that knows its weights and exports itself."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from hub_image_export import contract, verification, weights
+from hub_image_export.compat import (
+  hub,
+  module_def_pb2,
+  native_module,
+  quiet,
+  run_eagerly,
+  saved_model_pb2,
+)
+from hub_image_export.image_function import ImageFunction
+from hub_image_export.module_graph import Interface, make_module_fn
+from hub_image_export.staging import Staging
+from hub_image_export.summary import Summary
+
+
+class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-access
+  """A `hub.ModuleSpec` made by one of this package's builders.
+
+  Whatever takes a spec takes this one: `hub.Module(spec)` computes with the
+  weights that the source has when the module is instantiated, and
+  `hub.get_expected_image_size(spec)` knows the size (C16).
+
+  Attributes:
+    interface: the default task, the expected size, the labels.
+    function: the graphs and variables that the module consists of.
+  """
+
+  def __init__(
+    self, handler: Any, function: ImageFunction, interface: Interface
+  ) -> None:
+    """Use a builder, such as `make_feature_vector_module`, instead."""
+    super().__init__(handler, checkpoint_variables_path=None)
+    self.function = function
+    self.interface = interface
+    self._temporary: tempfile.TemporaryDirectory | None = None
+
+  def export(  # pylint: disable=arguments-differ
+    self,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    verify: bool = True,
+  ) -> Summary:
+    """Writes the module to the directory `path`.
+
+    The module is written beside `path` and renamed into place when it is
+    complete and verified: whatever fails, nothing is left behind, and nothing
+    that existed has changed (F6).
+
+    Args:
+      path: a local directory that does not exist; missing parents are made.
+      overwrite: replace a module that is there. Off by default, because
+        published versions are immutable (F6).
+      verify: load the module, and compare each output of its inference
+        variant with the source's. On by default: it costs about as much as
+        loading the module once.
+
+    Returns:
+      What was written: sizes, signatures, largest differences.
+
+    Raises:
+      ExportError: `path` exists or cannot be written.
+      WeightsError: variables are NaN or infinite.
+      VerificationError: the module does not compute what the source does.
+    """
+    return run_eagerly(lambda: self._export_eagerly(path, overwrite, verify))
+
+  def _export_eagerly(
+    self, path: str | os.PathLike[str], overwrite: bool, verify: bool
+  ) -> Summary:
+    summary = Summary.start(self)
+    with Staging(path, overwrite=overwrite) as staging:
+      with summary.phase("write"):
+        weights.check_finite(self.function.variables)
+        self._write(staging.path, self._write_variables)
+      if verify:
+        with summary.phase("verify"):
+          summary.differences = verification.verify(staging.path, self)
+      summary.finish(os.fspath(path), staging.path, verified=verify)
+      staging.commit()
+    return summary
+
+  def _write_variables(self, prefix: str | bytes) -> None:
+    prefix = os.fsdecode(prefix)
+    run_eagerly(
+      lambda: weights.write_checkpoint(prefix, self.function.variables)
+    )
+
+  def _write(self, directory: str, write_variables) -> None:
+    self._saved_model_handler.export(directory, write_variables)
+    _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
+    module_def = module_def_pb2.ModuleDef()
+    module_def.format = module_def_pb2.ModuleDef.FORMAT_V3
+    path = os.path.join(directory, contract.MODULE_DEF_FILE)
+    with open(path, "wb") as file:
+      file.write(module_def.SerializeToString())
+
+  def _export(self, path: Any, variables_saver: Any) -> None:
+    """What `hub.Module.export` calls, here without its harm to old modules."""
+    with Staging(os.fsdecode(path)) as staging:
+      self._write(staging.path, variables_saver)
+      staging.commit()
+
+  def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
+    """What `hub.Module` calls: with real weights, never with random ones."""
+    if self.function.variables:
+      # Variables are restored when the consumer initializes them, maybe in a
+      # later session: the checkpoint lives as long as the spec.
+      self._temporary = self._temporary or tempfile.TemporaryDirectory(
+        prefix="hub_image_export_"
+      )
+      prefix = weights.variables_prefix(self._temporary.name)
+      self._write_variables(prefix)
+      self._checkpoint_variables_path = prefix
+    return super()._create_impl(name, trainable, tags)
+
+
+def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
+  """Makes the module of a function: the one call of `create_module_spec`."""
+  with quiet():
+    plain = hub.create_module_spec(
+      make_module_fn(interface, function.variables),
+      [(set(v.tags), {"variant": v}) for v in function.variants],
+    )
+  return ImageModuleSpec(plain._saved_model_handler, function, interface)  # pylint: disable=protected-access
+
+
+def _make_reproducible(path: str) -> None:
+  """Writes a SavedModel proto again, with its maps in the order of the keys."""
+  proto = saved_model_pb2.SavedModel()
+  with open(path, "rb") as file:
+    proto.ParseFromString(file.read())
+  with open(path, "wb") as file:
+    file.write(proto.SerializeToString(deterministic=True))

@@ -1,0 +1,110 @@
+"""What an export did, for people and for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hub_image_export import contract, weights
+from hub_image_export.staging import directory_size
+from hub_image_export.verification import Difference
+
+if TYPE_CHECKING:
+  from hub_image_export.spec import ImageModuleSpec
+
+_MEGABYTE = 1e6
+
+
+@dataclasses.dataclass
+class Summary:
+  """The result of an export; `str` gives it as a few lines of text.
+
+  Attributes:
+    path: the module's directory.
+    verified: whether its outputs were compared with the source's.
+    differences: the largest differences, by output.
+    seconds: by phase of the export.
+    num_bytes: size of the module on disk.
+    num_parameters: how many numbers the variables hold.
+    image_size: expected height and width in pixels (C16).
+    variants: "inference", and "train" where there is one.
+    signatures: from signature to outputs, from output to its shape.
+  """
+
+  image_size: tuple[int, int]
+  variants: list[str]
+  signatures: dict[str, dict[str, str]]
+  num_parameters: int
+  path: str = ""
+  verified: bool = False
+  num_bytes: int = 0
+  differences: list[Difference] = dataclasses.field(default_factory=list)
+  seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+  @classmethod
+  def start(cls, spec: ImageModuleSpec) -> Summary:
+    return cls(
+      image_size=(spec.interface.height, spec.interface.width),
+      variants=[
+        next(iter(variant.tags), "inference")
+        for variant in spec.function.variants
+      ],
+      signatures={
+        name: {
+          key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
+          for key, info in sorted(spec.get_output_info_dict(name).items())
+        }
+        for name in sorted(spec.get_signature_names())
+      },
+      num_parameters=weights.parameter_count(spec.function.variables),
+    )
+
+  @contextlib.contextmanager
+  def phase(self, name: str) -> Iterator[None]:
+    """Measures the seconds of a phase."""
+    start = time.perf_counter()
+    try:
+      yield
+    finally:
+      self.seconds[name] = time.perf_counter() - start
+
+  def finish(self, path: str, staged: str, verified: bool) -> None:
+    self.path, self.verified = path, verified
+    self.num_bytes = directory_size(staged)
+
+  def __str__(self) -> str:
+    height, width = self.image_size
+    lines = [
+      f"Module:     {self.path} ({self.num_bytes / _MEGABYTE:.1f} MB, "
+      f"{self.num_parameters:,} parameters)",
+      f"Images:     {height}x{width} RGB in "
+      f"[{contract.PIXEL_MIN:g}, {contract.PIXEL_MAX:g}]",
+      f"Variants:   {', '.join(self.variants)}",
+      "Signatures:",
+      *(
+        f"  {name}: {outputs[contract.DEFAULT_OUTPUT]}"
+        for name, outputs in self.signatures.items()
+      ),
+    ]
+    endpoints = dict(self.signatures[contract.DEFAULT_SIGNATURE])
+    del endpoints[contract.DEFAULT_OUTPUT]
+    if endpoints:
+      lines.append("Endpoints, in each signature:")
+      lines.extend(f"  {key}: {shape}" for key, shape in endpoints.items())
+    lines.append(f"Verified:   {self._verdict()}")
+    phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
+    lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
+    return "\n".join(lines)
+
+  def _verdict(self) -> str:
+    if not self.verified:
+      return "no"
+    worst = max(self.differences, key=lambda d: d.relative)
+    return (
+      f"yes, {len(self.differences)} outputs; largest difference from the "
+      f"source {worst.absolute:.2g} (absolute), {worst.relative:.2g} of the "
+      f"output's scale, in {worst.output}"
+    )

@@ -1,0 +1,121 @@
+"""Models and functions in the user's own code: `file.py:name`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import sys
+import types
+from typing import Any
+
+from hub_image_export import errors
+
+# "nets/digits.py:model", "nets.digits:model".
+_REFERENCE = re.compile(r"(?P<place>.+\.py|\w+(\.\w+)*):(?P<name>\w+)")
+_NAMES_SHOWN = 20
+
+
+def is_reference(text: str) -> bool:
+  """Whether `text` has the form `file.py:name` or `package.module:name`."""
+  return _REFERENCE.fullmatch(text) is not None
+
+
+def load(reference: str) -> Any:
+  """Imports the file or module and returns what has the name there.
+
+  Imports in a file work as if it were run as a program: its own directory
+  comes first. Modules are looked for in the working directory, too.
+
+  Raises:
+    ValueError: there is no such file, module or name.
+    TypeError: the name stands for neither a model nor a function.
+    errors.SourceError: the code fails while it is imported.
+  """
+  match = _REFERENCE.fullmatch(reference)
+  place, name = match["place"], match["name"]
+  is_file = place.endswith(".py")
+  module = _import_file(place) if is_file else _import_module(place)
+  if not hasattr(module, name):
+    raise ValueError(f"{place} has no {name!r}{_suggestion(name, module)}")
+  value = getattr(module, name)
+  if inspect.isclass(value):
+    raise TypeError(
+      f"{reference} is a class; expected a model or a function: add a line "
+      f"like model = {name}() to the file and give {place}:model."
+    )
+  # A loaded SavedModel may have nothing but signatures.
+  if not callable(value) and not hasattr(value, "signatures"):
+    raise TypeError(
+      f"{reference} is of type {type(value).__name__}; expected a Keras model "
+      "or a function on images."
+    )
+  return value
+
+
+def _import_file(path: str) -> types.ModuleType:
+  if not os.path.isfile(path):
+    raise ValueError(f"There is no file {path!r}.")
+  _add_to_path(os.path.dirname(os.path.abspath(path)))
+  # The prefix keeps a file "models.py" from replacing a library "models".
+  name = "model_file_" + os.path.basename(path)[: -len(".py")]
+  spec = importlib.util.spec_from_file_location(name, path)
+  module = importlib.util.module_from_spec(spec)
+  # Dataclasses and pickle look their module up there.
+  sys.modules[name] = module
+  try:
+    spec.loader.exec_module(module)
+  except (Exception, SystemExit) as error:
+    del sys.modules[name]
+    raise _import_failed(path, error) from error
+  return module
+
+
+def _import_module(name: str) -> types.ModuleType:
+  _add_to_path(os.getcwd())
+  try:
+    return importlib.import_module(name)
+  except ModuleNotFoundError as error:
+    if error.name and (name + ".").startswith(error.name + "."):
+      raise ValueError(
+        f"There is no module {error.name!r} that could be imported; for a "
+        "file, give its path: path/to/file.py:name."
+      ) from error
+    raise _import_failed(name, error) from error
+  except (Exception, SystemExit) as error:
+    raise _import_failed(name, error) from error
+
+
+def _import_failed(place: str, error: BaseException) -> errors.SourceError:
+  if isinstance(error, SystemExit):
+    return errors.SourceError(
+      f"{place} exits when it is imported; put what it does as a program under "
+      'if __name__ == "__main__".'
+    )
+  return errors.SourceError(
+    f"{place} fails when it is imported: {type(error).__name__}: {error}"
+  )
+
+
+def _add_to_path(directory: str) -> None:
+  if directory not in sys.path:
+    sys.path.insert(0, directory)
+
+
+def _suggestion(name: str, module: types.ModuleType) -> str:
+  public = [
+    key
+    for key, value in vars(module).items()
+    if not key.startswith("_")
+    and callable(value)
+    and not inspect.isclass(value)
+  ]
+  nearest = difflib.get_close_matches(name, public, n=1)
+  if nearest:
+    return f"; did you mean {nearest[0]!r}?"
+  if not public:
+    return ", nor any other model or function."
+  return f"; it has {', '.join(sorted(public)[:_NAMES_SHOWN])}."

@@ -1,0 +1,253 @@
+"""From a traced graph to the graph of a module's variant.
+
+Everything here is GraphDef in, GraphDef out, in one direction: functions are
+inlined, probabilities become logits, registered gradients and control
+dependencies go, random state becomes fresh numbers, the rest is pruned to what
+the module serves and rewritten for old versions of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from absl import logging
+
+from hub_image_export import (
+  contract,
+  functions,
+  gradients,
+  logits,
+  portability,
+  randomness,
+)
+from hub_image_export.compat import tf
+from hub_image_export.graph_defs import (
+  GraphDef,
+  ancestors,
+  canonical,
+  data_inputs,
+  fingerprints,
+  node_of,
+  prune,
+)
+from hub_image_export.tracing import Trace
+from hub_image_export.variables import Variable
+
+_ASSIGNMENTS = frozenset(
+  {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
+)
+# Hints for the lowering of functional control flow; all other private
+# attributes belong to the process or the library that wrote them.
+_KEPT_ATTRIBUTES = frozenset(
+  {"_lower_using_switch_merge", "_num_original_outputs"}
+)
+_PROCESS_OPS = {
+  "PyFunc": "runs a Python function of this process",
+  "PyFuncStateless": "runs a Python function of this process",
+  "EagerPyFunc": "runs a Python function of this process",
+  "ReadFile": "reads a file that is no part of the module",
+  "WriteFile": "writes a file",
+  "HashTableV2": "is a lookup table",
+  "MutableHashTableV2": "is a lookup table",
+  "MutableDenseHashTableV2": "is a lookup table",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+  """The graph of one variant, still without the variables' own nodes.
+
+  Attributes:
+    tags: the empty set, or {"train"} (F2).
+    graph_def: placeholders stand for the inputs and for each variable.
+    variables: from the name of a placeholder to its variable.
+    tasks: name of the output tensor by task.
+    endpoints: name of the output tensor by key.
+    penalties: names of tensors (REGULARIZATION_LOSSES).
+    updates: names of ops (UPDATE_OPS).
+    activations: "softmax" or "sigmoid", by the task that it was taken off.
+  """
+
+  tags: frozenset[str]
+  graph_def: GraphDef
+  variables: dict[str, Variable]
+  tasks: dict[str, str]
+  endpoints: dict[str, str]
+  penalties: tuple[str, ...]
+  updates: tuple[str, ...]
+  activations: dict[str, str]
+
+  @property
+  def outputs(self) -> list[str]:
+    return [*self.tasks.values(), *self.endpoints.values()]
+
+  def computes_the_same_as(self, other: Variant) -> bool:
+    """Whether both give the same outputs and update the same (F2)."""
+    return self._fingerprint() == other._fingerprint()
+
+  def _fingerprint(self) -> list[bytes]:
+    hashes = fingerprints(self.graph_def, _leaves(self.variables))
+    return [hashes[node_of(name)] for name in [*self.outputs, *self.updates]]
+
+
+def make_variant(
+  trace: Trace,
+  training: bool,
+  variables: dict[str, Variable],
+  captured: dict[str, object],
+) -> Variant:
+  """Makes a variant's graph of a trace.
+
+  Args:
+    trace: as `tracing.trace` returned it.
+    training: whether it is the training variant.
+    variables: by the placeholders that stand for them.
+    captured: what else was captured: constants, or things that cannot be part
+      of a module.
+
+  Raises:
+    ValueError: something in the graph cannot be part of a module.
+  """
+  graph_def = functions.inline_calls(
+    trace.wrapped.graph.as_graph_def(add_shapes=True)
+  )
+  _fill_constants(graph_def, captured)
+  outputs = [*trace.tasks.values(), *trace.endpoints.values()]
+  activations = _strip_activations(graph_def, trace.tasks)
+  penalties = _weight_penalties(graph_def, trace, variables)
+  state = randomness.random_state(graph_def, set(variables))
+  graph_def = randomness.draw_fresh(graph_def, state)
+  variables = {k: v for k, v in variables.items() if k not in state}
+  _drop_control_inputs(graph_def, [*outputs, *penalties])
+  updates = _assignments(graph_def, variables) if training else []
+  graph_def = prune(graph_def, [*outputs, *penalties, *updates])
+  _refuse_process_ops(graph_def)
+  gradients.drop_custom_gradients(graph_def)
+  graph_def = portability.make_portable(graph_def)
+  updates = _assignments(graph_def, variables) if training else []
+  graph_def = prune(graph_def, [*outputs, *penalties, *updates])
+  _drop_private_attributes(graph_def)
+  present = {node.name for node in graph_def.node}
+  return Variant(
+    tags=contract.TRAIN_TAGS if training else contract.INFERENCE_TAGS,
+    graph_def=functions.name_by_content(graph_def),
+    variables={k: v for k, v in variables.items() if k in present},
+    tasks=trace.tasks,
+    endpoints=trace.endpoints,
+    penalties=tuple(penalties),
+    updates=tuple(updates),
+    activations=activations,
+  )
+
+
+def _leaves(variables: dict[str, Variable]) -> dict[str, str]:
+  return {placeholder: v.name for placeholder, v in variables.items()}
+
+
+def _fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
+  """Puts captured tensors into the graph, as what they are: constants."""
+  for node in graph_def.node:
+    if node.name not in captured:
+      continue
+    value = captured[node.name]
+    if value.dtype in (tf.resource, tf.variant):
+      users = [n for n in graph_def.node if node.name in data_inputs(n)]
+      raise ValueError(
+        f"the op {users[0].name if users else node.name!r} uses a "
+        f"{users[0].op if users else 'resource'} resource that is no variable "
+        "(a lookup table, say): a module cannot hold it. Replace it by tensors"
+      )
+    node.op = "Const"
+    del node.attr["shape"], node.attr["_user_specified_name"]
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+
+
+def _strip_activations(
+  graph_def: GraphDef, tasks: dict[str, str]
+) -> dict[str, str]:
+  output = tasks.get(contract.IMAGE_CLASSIFICATION)
+  activation = output and logits.strip_activation(graph_def, output)
+  if not activation:
+    return {}
+  logging.info(
+    "The classifier ends in a %s: taken off, the module serves logits",
+    activation,
+  )
+  return {contract.IMAGE_CLASSIFICATION: activation}
+
+
+def _weight_penalties(
+  graph_def: GraphDef, trace: Trace, variables: dict[str, Variable]
+) -> list[str]:
+  """Each weight penalty once; those that depend on images cannot be served."""
+  hashes = fingerprints(graph_def, _leaves(variables))
+  found: dict[bytes, str] = {}
+  for penalty in trace.penalties:
+    if contract.IMAGES in ancestors(graph_def, [penalty]):
+      logging.warning(
+        "The penalty %r depends on the images: dropped, a module can serve "
+        "penalties of weights alone (F4)",
+        _origin(graph_def, penalty),
+      )
+    else:
+      found.setdefault(hashes[node_of(penalty)], penalty)
+  return list(found.values())
+
+
+def _origin(graph_def: GraphDef, tensor: str) -> str:
+  """The op behind a tensor that was only passed on."""
+  nodes = {node.name: node for node in graph_def.node}
+  node = nodes[node_of(tensor)]
+  while node.op in ("Identity", "Cast"):
+    node = nodes[node_of(node.input[0])]
+  return node.name
+
+
+def _assignments(
+  graph_def: GraphDef, variables: dict[str, Variable]
+) -> list[str]:
+  return [
+    node.name
+    for node in graph_def.node
+    if node.op in _ASSIGNMENTS and canonical(node.input[0]) in variables
+  ]
+
+
+def _drop_control_inputs(graph_def: GraphDef, tensors: list[str]) -> None:
+  """Unties the outputs from side effects: they alone update nothing (F4)."""
+  on_the_way = _data_ancestors(graph_def, tensors)
+  for node in graph_def.node:
+    if node.name in on_the_way:
+      node.input[:] = data_inputs(node)
+
+
+def _data_ancestors(graph_def: GraphDef, tensors: list[str]) -> set[str]:
+  plain = GraphDef()
+  for node in graph_def.node:
+    plain.node.add(name=node.name, input=data_inputs(node))
+  return ancestors(plain, tensors)
+
+
+def _refuse_process_ops(graph_def: GraphDef) -> None:
+  bodies = [f.node_def for f in graph_def.library.function]
+  found = [
+    f"{node.name} ({node.op} {_PROCESS_OPS[node.op]})"
+    for nodes in [graph_def.node, *bodies]
+    for node in nodes
+    if node.op in _PROCESS_OPS
+  ]
+  if found:
+    raise ValueError(
+      f"the network has ops that cannot leave this process: {found}. A module "
+      "is hermetic (F5): write them with TensorFlow ops on tensors"
+    )
+
+
+def _drop_private_attributes(graph_def: GraphDef) -> None:
+  bodies = [f.node_def for f in graph_def.library.function]
+  for nodes in [graph_def.node, *bodies]:
+    for node in nodes:
+      node.device = ""
+      for key in [k for k in node.attr if k.startswith("_")]:
+        if key not in _KEPT_ATTRIBUTES:
+          del node.attr[key]

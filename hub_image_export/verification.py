@@ -1,0 +1,145 @@
+"""Does the module on disk compute what its source computes?
+
+The staged module is loaded as a consumer loads it, and each output of its
+inference variant is compared with the source, as it was traced and with the
+weights that it has now.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hub_image_export import contract
+from hub_image_export.compat import hub, quiet, tf
+from hub_image_export.errors import VerificationError
+
+if TYPE_CHECKING:
+  from hub_image_export.spec import ImageModuleSpec
+
+_BATCH_SIZES = (1, 3)
+_RELATIVE_TOLERANCE = 1e-4
+_LARGER = (32, 64)
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+  """How far an output is from the source's.
+
+  Attributes:
+    output: signature and key (`"image_feature_vector/default"`).
+    absolute: the largest absolute difference.
+    relative: the same over the largest absolute value of the output.
+  """
+
+  output: str
+  absolute: float
+  relative: float
+
+
+def verify(path: str, spec: ImageModuleSpec) -> list[Difference]:
+  """Compares the module in `path` with the source of `spec`.
+
+  Random images of two batch sizes are used; with variable sizes, of two sizes.
+
+  Returns:
+    The largest difference for each output.
+
+  Raises:
+    VerificationError: an output differs, by more than 1e-4 of its scale, or is
+      not finite.
+  """
+  batches = _batches(spec)
+  worst: dict[str, Difference] = {}
+  try:
+    results = _run_module(path, spec, batches)
+  except tf.errors.OpError as error:
+    raise VerificationError(
+      f"the module does not run: {error.message.splitlines()[0]}"
+    ) from error
+  for batch, found in zip(batches, results):
+    expected = _run_source(spec, batch)
+    for output, value in found.items():
+      value = _activated(output, value, spec.function.inference.activations)
+      difference = _compare(output, value, expected[output])
+      if output not in worst or difference.relative > worst[output].relative:
+        worst[output] = difference
+  return [worst[output] for output in sorted(worst)]
+
+
+def _batches(spec: ImageModuleSpec) -> list[np.ndarray]:
+  random = np.random.RandomState(0)
+  interface = spec.interface
+  size = (interface.height, interface.width)
+  shapes = [(n, *size, 3) for n in _BATCH_SIZES]
+  if interface.variable_size:
+    shapes.append((1, size[0] + _LARGER[0], size[1] + _LARGER[1], 3))
+  return [random.uniform(size=s).astype(np.float32) for s in shapes]
+
+
+def _run_module(
+  path: str, spec: ImageModuleSpec, batches: list[np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+  graph = tf.Graph()
+  with quiet(), graph.as_default(), tf.compat.v1.Session() as session:
+    module = hub.Module(path)
+    images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
+    images.set_shape(spec.interface.image_shape)
+    outputs = {}
+    for task in spec.function.inference.tasks:
+      results = module({contract.IMAGES: images}, signature=task, as_dict=True)
+      outputs.update({f"{task}/{k}": v for k, v in results.items()})
+    session.run(tf.compat.v1.global_variables_initializer())
+    return [session.run(outputs, {images: batch}) for batch in batches]
+
+
+def _run_source(
+  spec: ImageModuleSpec, batch: np.ndarray
+) -> dict[str, np.ndarray]:
+  function = spec.function
+  hparams = [
+    tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
+  ] * spec.interface.bn_hparams
+  results = function.reference(tf.constant(batch), *hparams)
+  endpoints = {k: v.numpy() for k, v in results["endpoints"].items()}
+  expected = {}
+  for task, value in results["tasks"].items():
+    expected[f"{task}/{contract.DEFAULT_OUTPUT}"] = value.numpy()
+    expected.update({f"{task}/{k}": v for k, v in endpoints.items()})
+  return expected
+
+
+def _activated(output: str, value: Any, activations: dict[str, str]) -> Any:
+  """The probabilities of logits whose activation was taken off (C7)."""
+  task, _, key = output.partition("/")
+  if key != contract.DEFAULT_OUTPUT or task not in activations:
+    return value
+  activation = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}
+  return activation[activations[task]](value).numpy()
+
+
+def _compare(output: str, found: Any, expected: Any) -> Difference:
+  if found.shape != expected.shape:
+    raise VerificationError(
+      f"the output {output} has shape {found.shape}: the source gives "
+      f"{expected.shape}"
+    )
+  if not np.all(np.isfinite(found)):
+    raise VerificationError(
+      f"the output {output} has values that are NaN or infinite, for random "
+      "images in [0, 1]. Are the weights sound, and preprocess= the right one?"
+    )
+  absolute = float(np.max(np.abs(found - expected), initial=0.0))
+  scale = float(np.max(np.abs(expected), initial=0.0))
+  relative = absolute / scale if scale else absolute
+  difference = Difference(output, absolute, relative)
+  if difference.relative > _RELATIVE_TOLERANCE:
+    raise VerificationError(
+      f"the output {output} differs from the source's by {absolute:.3g} "
+      f"({difference.relative:.3g} of its scale): expected at most "
+      f"{_RELATIVE_TOLERANCE:g}. The module is not written. Does the source "
+      "compute the same for the same images each time?"
+    )
+  return difference

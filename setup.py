@@ -1,0 +1,53 @@
+"""Packaging of hub_image_export."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+_README = pathlib.Path(__file__).with_name("README.md")
+
+_EXAMPLES = ["scikit-learn"]
+_TEST = [*_EXAMPLES, "pytest", "pytest-xdist", "ruff"]
+
+setup(
+  name="hub_image_export",
+  version="0.1.0",
+  description=(
+    'TF1 Hub modules that honour the "Common Signatures for Images", from '
+    "any image model."
+  ),
+  long_description=_README.read_text("utf-8") if _README.exists() else "",
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
+  packages=find_packages(include=["hub_image_export", "hub_image_export.*"]),
+  package_data={"hub_image_export": ["data/*.json", "py.typed"]},
+  python_requires=">=3.9",
+  install_requires=[
+    "tensorflow>=2.12,<2.22",
+    # The last version with hub.Module.
+    "tensorflow-hub==0.15.*",
+    "numpy",
+    "absl-py",
+    # tensorflow_hub 0.15 imports pkg_resources, which setuptools 82 dropped.
+    "setuptools<81",
+  ],
+  extras_require={
+    "examples": _EXAMPLES,
+    "test": _TEST,
+    "dev": [*_TEST, "tf-keras"],
+  },
+  entry_points={
+    "console_scripts": [
+      "export_module = hub_image_export.export_module:cli",
+      "check_module = hub_image_export.check_module_main:cli",
+    ]
+  },
+  classifiers=[
+    "Intended Audience :: Developers",
+    "License :: OSI Approved :: Apache Software License",
+    "Programming Language :: Python :: 3",
+    "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    "Typing :: Typed",
+  ],
+)

@@ -1,0 +1,278 @@
+"""Defects in variants, signatures and the image input."""
+
+from __future__ import annotations
+
+import edit
+import tiny
+from corpus import breaks, warns
+from hub_image_export.compat import hub, tf
+
+v1 = tf.compat.v1
+
+
+def features_only(net):
+  for name in ("default", "image_feature_vector"):
+    hub.add_signature(name, {"images": net.images}, {"default": net.features})
+
+
+@breaks("no-inference-variant")
+def training_only(path):
+  tiny.build(path, variants=[{"train"}])
+
+
+@breaks("unknown-variant")
+def batch_size_tag(path):
+  tiny.build(path, variants=[set(), {"train"}, {"train", "bs64"}])
+
+
+@breaks("unknown-variant")
+def twice(path):
+  with edit.saved_model(path) as proto:
+    proto.meta_graphs.add().CopyFrom(proto.meta_graphs[0])
+
+
+@breaks("variables-differ")
+def more_in_inference(path):
+  def finish(net):
+    if not net.training:
+      tiny.variable("more", [2])
+
+  tiny.build(path, finish=finish)
+
+
+@breaks("width-differs")
+def wider_in_training(path):
+  def change(features, training):
+    return tf.concat([features, features], 1) if training else features
+
+  def logits(features):
+    return tiny.head(features[:, : tiny.FILTERS])
+
+  tiny.build(path, change_features=change, make_logits=logits)
+
+
+@breaks("signatures-differ")
+def one_task_in_training(path):
+  def signatures(net):
+    tiny.add_signatures(net) if not net.training else features_only(net)
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("signatures-differ")
+def endpoint_in_inference(path):
+  def signatures(net):
+    images = {"images": net.images}
+    outputs = {"default": net.features}
+    if not net.training:
+      outputs["Tiny/logits"] = net.logits
+    hub.add_signature("default", images, outputs)
+    hub.add_signature("image_feature_vector", images, outputs)
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("train-variant-pointless")
+def same_graph(path):
+  def make_body(x, training, momentum):
+    return tiny.body(x, False, momentum)
+
+  tiny.build(path, make_body=make_body)
+
+
+@breaks("no-default-signature")
+def named_only(path):
+  def signatures(net):
+    hub.add_signature(
+      "image_feature_vector", {"images": net.images}, {"default": net.features}
+    )
+
+  tiny.build(path, signatures=signatures)
+
+
+def task_named(path, name):
+  def signatures(net):
+    for signature in ("default", name):
+      hub.add_signature(
+        signature, {"images": net.images}, {"default": net.features}
+      )
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("no-task-signature")
+def published_misspelling(path):
+  """As a published module spells it."""
+  task_named(path, "image_feature-vector")
+
+
+@breaks("no-task-signature")
+def published_representation(path):
+  """As published modules for visual tasks name it."""
+  task_named(path, "representation")
+
+
+@warns("no-task-signature")
+def second_task_misspelt(path):
+  def signatures(net):
+    features_only(net)
+    hub.add_signature(
+      "image_clasification", {"images": net.images}, {"default": net.logits}
+    )
+
+  tiny.build(path, signatures=signatures)
+
+
+def default_of(path, change):
+  def signatures(net):
+    images = {"images": net.images}
+    hub.add_signature("default", images, {"default": change(net)})
+    hub.add_signature("image_feature_vector", images, {"default": net.features})
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("default-differs")
+def default_has_another_width(path):
+  default_of(path, lambda net: net.logits)
+
+
+@breaks("default-differs")
+def default_has_other_values(path):
+  default_of(path, lambda net: net.features * 2.0)
+
+
+@breaks("default-differs")
+def default_lacks_endpoints(path):
+  def signatures(net):
+    images = {"images": net.images}
+    hub.add_signature("default", images, {"default": net.features})
+    hub.add_signature(
+      "image_feature_vector",
+      images,
+      {"default": net.features, "Tiny/logits": net.logits},
+    )
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("extra-input")
+def default_takes_a_factor(path):
+  def signatures(net):
+    factor = v1.placeholder_with_default(1.0, [])
+    images = {"images": net.images}
+    features = {"default": net.features * factor}
+    hub.add_signature("default", {**images, "factor": factor}, features)
+    hub.add_signature("image_feature_vector", images, features)
+
+  tiny.build(path, signatures=signatures)
+
+
+def input_named(path, name):
+  def signatures(net):
+    for signature in ("default", "image_feature_vector"):
+      hub.add_signature(
+        signature, {name: net.images}, {"default": net.features}
+      )
+
+  tiny.build(path, signatures=signatures)
+
+
+@breaks("images-missing")
+def image(path):
+  input_named(path, "image")
+
+
+@breaks("images-missing")
+def input_1(path):
+  input_named(path, "input_1")
+
+
+@breaks("images-dtype")
+def bytes_of_pixels(path):
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(dtype=tf.uint8),
+    scale=lambda x: tf.cast(x, tf.float32) / 255.0,
+  )
+
+
+@breaks("images-rank")
+def flat_images(path):
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(shape=[None, 192]),
+    scale=lambda x: tf.reshape(x, [-1, 8, 8, 3]),
+    info=(8, 8),
+  )
+
+
+@breaks("images-sparse")
+def sparse_images(path):
+  def scale(x):
+    dense = tf.sparse.to_dense(x)
+    dense = tf.reshape(dense, [-1, 8, 8, 3])
+    return dense
+
+  tiny.build(
+    path,
+    make_images=lambda: v1.sparse_placeholder(tf.float32, [None, 8, 8, 3]),
+    scale=scale,
+    info=(8, 8),
+  )
+
+
+@breaks("images-batch-fixed")
+def batches_of_two(path):
+  def features(x):
+    return tf.ensure_shape(tiny.pool(x), [None, tiny.FILTERS])
+
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(shape=[2, 8, 8, 3]),
+    scale=lambda x: v1.placeholder_with_default(x, [None, 8, 8, 3]),
+    make_features=features,
+  )
+
+
+@breaks("images-channels")
+def grey_images(path):
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(shape=[None, 8, 8, 1]),
+    scale=lambda x: tf.tile(x, [1, 1, 1, 3]),
+  )
+
+
+@breaks("images-channels")
+def unknown_channels(path):
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(shape=[None, 8, 8, None]),
+    scale=lambda x: tf.ensure_shape(x, [None, 8, 8, 3]),
+  )
+
+
+@breaks("channels-first")
+def nchw(path):
+  tiny.build(
+    path,
+    make_images=lambda: tiny.placeholder(shape=[None, 3, 8, 8]),
+    scale=lambda x: tf.transpose(x, [0, 2, 3, 1]),
+    info=(8, 8),
+  )
+
+
+@breaks("image-size-unknown")
+def no_info(path):
+  tiny.build(path, make_images=lambda: tiny.placeholder(None))
+
+
+@breaks("image-size-unknown")
+def half_an_info(path):
+  tiny.build(path, make_images=lambda: tiny.placeholder(None), info=(8, 0))
+
+
+@breaks("image-size-differs")
+def other_info(path):
+  tiny.build(path, info=(9, 9))
