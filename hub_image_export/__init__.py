@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
   from hub_image_export.builders import (
     make_classification_module as make_classification_module,
+  )
+  from hub_image_export.builders import (
     make_feature_vector_module as make_feature_vector_module,
+  )
+  from hub_image_export.builders import (
     make_image_module as make_image_module,
   )
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import contract, labels as labels_lib, preprocessing
-from hub_image_export import keras_layers
+from hub_image_export import contract, keras_layers, preprocessing
+from hub_image_export import labels as labels_lib
 from hub_image_export.compat import run_eagerly, tf
 from hub_image_export.image_function import (
   ImageFunction,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hub_image_export import contract, labels as labels_lib
+from hub_image_export import contract
 from hub_image_export.assembly import Options, build
 from hub_image_export.preprocessing import Preprocess
 from hub_image_export.spec import ImageModuleSpec

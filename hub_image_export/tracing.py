@@ -14,10 +14,10 @@ from typing import Any
 
 from hub_image_export import contract, keras_layers
 from hub_image_export.compat import tf
+from hub_image_export.errors import SourceError
 from hub_image_export.keras_layers import LayerCalls
 from hub_image_export.results import Request
 from hub_image_export.sources import Source
-from hub_image_export.errors import SourceError
 
 
 @dataclasses.dataclass(frozen=True)
