@@ -214,8 +214,8 @@ def _warn_of_double_rescaling(fn: Any, preprocess: Any) -> None:
 def _check_size(name: str, value: Any) -> None:
   if isinstance(value, bool) or not isinstance(value, numbers.Integral):
     raise TypeError(
-      f"{name} is {value!r} of type {type(value).__name__}: expected a positive "
-      "integer"
+      f"{name} is {value!r} of type {type(value).__name__}: expected a "
+      "positive integer"
     )
   if value <= 0:
     raise ValueError(f"{name} is {value}: expected a positive integer")

@@ -27,10 +27,11 @@ def make_feature_vector_module(
 ) -> ImageModuleSpec:
   """Makes a module that maps images to feature vectors (C2 to C5).
 
-  | call of the module | result |
-  |---|---|
-  | `m(images)` | `float32 [batch_size, num_features]` |
-  | `m(dict(images=images), signature="image_feature_vector", as_dict=True)` | a dict with that as `"default"`, and the endpoints |
+  What consumers call, and what they get:
+
+      m(images)                  # float32 [batch_size, num_features]
+      m(dict(images=images), signature="image_feature_vector", as_dict=True)
+                                 # {"default": the same, and the endpoints}
 
   Args:
     fn: a Keras model; a TF1 graph function, a `tf.Module` or any other
@@ -96,10 +97,11 @@ def make_classification_module(
 ) -> ImageModuleSpec:
   """Makes a module that maps images to the scores of classes (C6 to C8).
 
-  | call of the module | result |
-  |---|---|
-  | `m(images)` | logits, `float32 [batch_size, num_classes]` |
-  | `m(dict(images=images), signature="image_classification", as_dict=True)` | a dict with that as `"default"`, and the endpoints |
+  What consumers call, and what they get:
+
+      m(images)                  # logits, float32 [batch_size, num_classes]
+      m(dict(images=images), signature="image_classification", as_dict=True)
+                                 # {"default": the same, and the endpoints}
 
   A final softmax or sigmoid of the network is taken off, and the log says so:
   consumers get linear scores (C7).

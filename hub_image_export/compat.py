@@ -14,7 +14,10 @@ import importlib.metadata
 import sys
 import types
 
-_PIP = 'pip install "tensorflow>=2.12,<2.22" "tensorflow-hub==0.15.*" "setuptools<81"'
+_PIP = (
+  'pip install "tensorflow>=2.12,<2.22" "tensorflow-hub==0.15.*" '
+  '"setuptools<81"'
+)
 _DISTRIBUTIONS = (
   "tensorflow",
   "tensorflow-cpu",

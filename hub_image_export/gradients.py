@@ -112,7 +112,7 @@ def _natural_results(op: Any) -> list[Any]:
     return [op.inputs[y.value_index] for y in _results(op)]
   plain = GraphDef(node=[op.node_def])
   drop_custom_gradients(plain)
-  inputs = {name: x for name, x in zip(op.node_def.input, op.inputs)}
+  inputs = dict(zip(op.node_def.input, op.inputs))
   names = [f"{op.name}:{y.value_index}" for y in _results(op)]
   return tf.import_graph_def(plain, inputs, names, name="natural")
 

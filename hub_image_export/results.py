@@ -103,8 +103,8 @@ def _split_default(
     return output, dict(endpoints)
   if contract.DEFAULT_OUTPUT not in output:
     raise ValueError(
-      f"fn returned a dict with the keys {sorted(map(str, output))}: expected a "
-      "'default' among them. For several tasks use make_image_module"
+      f"fn returned a dict with the keys {sorted(map(str, output))}: expected "
+      "a 'default' among them. For several tasks use make_image_module"
     )
   rest = {k: v for k, v in output.items() if k != contract.DEFAULT_OUTPUT}
   return output[contract.DEFAULT_OUTPUT], _merged(rest, endpoints)
@@ -202,8 +202,8 @@ def _task_output(task: str, tensor: Any) -> Any:
 def _check_dense_tensor(value: Any, what: str) -> None:
   if isinstance(value, (tf.SparseTensor, tf.RaggedTensor)):
     raise TypeError(
-      f"{what} is a {type(value).__name__}: expected a dense tensor. Convert it "
-      "with tf.sparse.to_dense or .to_tensor()"
+      f"{what} is a {type(value).__name__}: expected a dense tensor. Convert "
+      "it with tf.sparse.to_dense or .to_tensor()"
     )
   if not tf.is_tensor(value) and not isinstance(value, tf.Variable):
     raise TypeError(f"{what} is {_kind(value)}: expected a tensor")

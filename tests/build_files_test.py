@@ -88,6 +88,7 @@ def tree(tmp_path):
     ("_LAZY = {'tf': 'hub_image_export.compat'}", [":compat"]),
     ("import importlib\n_LAZY = {'tf': 'compat'}", [":compat"]),
     ("_WORD = 'compat'", []),
+    ("from compat import tf", [":compat"]),
     ("import numpy, hub_image_export.compat", [":compat", "@pip//numpy"]),
   ],
 )

@@ -77,6 +77,9 @@ def dependencies(path: pathlib.Path, root: pathlib.Path) -> list[str]:
       labels.add(_internal_label(module, name, root))
     elif top in THIRD_PARTY:
       labels.add(f"@pip//{THIRD_PARTY[top]}")
+    elif neighbour := _file_of(module, path.parent):
+      # pytest puts the directory of a test on the path.
+      labels.add(_label(neighbour, root))
     elif top not in sys.stdlib_module_names:
       raise ValueError(
         f"{path} imports {module}, which is unknown: add it to THIRD_PARTY."
