@@ -19,6 +19,7 @@ def make_feature_vector_module(
   arch_name: str | None = None,
   preprocess: Preprocess = None,
   endpoints: Sequence[str] | None = None,
+  feature_layer: str | None = None,
   variable_size: bool = False,
   training: bool | None = None,
   batch_norm_momentum: bool = False,
@@ -47,6 +48,8 @@ def make_feature_vector_module(
       as it comes), "tf", "torch", "caffe", "0-255", a pair (mean, std) per
       channel, or a function on the images.
     endpoints: names of Keras layers whose outputs consumers may have, too.
+    feature_layer: the Keras layer that yields the feature vector, where that
+      is not what `fn` returns; a feature map is averaged over space (C4).
     variable_size: accept images of any size (C15). The number of features must
       not depend on it (C3). Off by default: few networks are made for it.
     training: True asks for a training variant, and fails if it would be the
@@ -73,6 +76,7 @@ def make_feature_vector_module(
     width,
     tasks=(contract.IMAGE_FEATURE_VECTOR,),
     default_task=contract.IMAGE_FEATURE_VECTOR,
+    feature_layer=feature_layer,
     options=Options(
       arch_name=arch_name,
       preprocess=preprocess,

@@ -7,6 +7,7 @@ import tempfile
 from typing import Any
 
 from hub_image_export import contract, verification, weights
+from hub_image_export.checker import Report, check_module
 from hub_image_export.compat import (
   hub,
   module_def_pb2,
@@ -15,6 +16,7 @@ from hub_image_export.compat import (
   run_eagerly,
   saved_model_pb2,
 )
+from hub_image_export.errors import CheckError
 from hub_image_export.image_function import ImageFunction
 from hub_image_export.module_graph import Interface, make_module_fn
 from hub_image_export.staging import Staging
@@ -48,6 +50,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     *,
     overwrite: bool = False,
     verify: bool = True,
+    check: bool = False,
   ) -> Summary:
     """Writes the module to the directory `path`.
 
@@ -62,6 +65,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       verify: load the module, and compare each output of its inference
         variant with the source's. On by default: it costs about as much as
         loading the module once.
+      check: let `check_module` judge the module before it is put into place,
+        and fail on errors. Off by default: it takes a process of its own,
+        and several times what verification takes.
 
     Returns:
       What was written: sizes, signatures, largest differences.
@@ -70,11 +76,18 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       ExportError: `path` exists or cannot be written.
       WeightsError: variables are NaN or infinite.
       VerificationError: the module does not compute what the source does.
+      CheckError: the module breaks the contract.
     """
-    return run_eagerly(lambda: self._export_eagerly(path, overwrite, verify))
+    return run_eagerly(
+      lambda: self._export_eagerly(path, overwrite, verify, check)
+    )
 
   def _export_eagerly(
-    self, path: str | os.PathLike[str], overwrite: bool, verify: bool
+    self,
+    path: str | os.PathLike[str],
+    overwrite: bool,
+    verify: bool,
+    check: bool,
   ) -> Summary:
     summary = Summary.start(self)
     with Staging(path, overwrite=overwrite) as staging:
@@ -84,6 +97,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       if verify:
         with summary.phase("verify"):
           summary.differences = verification.verify(staging.path, self)
+      if check:
+        with summary.phase("check"):
+          summary.report = _check(staging.path)
       summary.finish(os.fspath(path), staging.path, verified=verify)
       staging.commit()
     return summary
@@ -131,6 +147,18 @@ def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
       [(set(v.tags), {"variant": v}) for v in function.variants],
     )
   return ImageModuleSpec(plain._saved_model_handler, function, interface)  # pylint: disable=protected-access
+
+
+def _check(path: str) -> Report:
+  report = check_module(path)
+  if report.errors:
+    found = "; ".join(
+      f"{finding.rule}: {finding.message}" for finding in report.errors[:5]
+    )
+    raise CheckError(
+      f"the module breaks the contract, and is not written: {found}"
+    )
+  return report
 
 
 def _make_reproducible(path: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hub_image_export import contract, weights
+from hub_image_export.checker import Report
 from hub_image_export.staging import directory_size
 from hub_image_export.verification import Difference
 
@@ -26,6 +27,7 @@ class Summary:
     path: the module's directory.
     verified: whether its outputs were compared with the source's.
     differences: the largest differences, by output.
+    report: what `check_module` said; None if it was not asked.
     seconds: by phase of the export.
     num_bytes: size of the module on disk.
     num_parameters: how many numbers the variables hold.
@@ -39,6 +41,7 @@ class Summary:
   signatures: dict[str, dict[str, str]]
   num_parameters: int
   path: str = ""
+  report: Report | None = None
   verified: bool = False
   num_bytes: int = 0
   differences: list[Difference] = dataclasses.field(default_factory=list)
@@ -95,6 +98,8 @@ class Summary:
       lines.append("Endpoints, in each signature:")
       lines.extend(f"  {key}: {shape}" for key, shape in endpoints.items())
     lines.append(f"Verified:   {self._verdict()}")
+    if self.report is not None:
+      lines.append(f"Checked:    {self._findings()}")
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)
@@ -107,4 +112,12 @@ class Summary:
       f"yes, {len(self.differences)} outputs; largest difference from the "
       f"source {worst.absolute:.2g} (absolute), {worst.relative:.2g} of the "
       f"output's scale, in {worst.output}"
+    )
+
+  def _findings(self) -> str:
+    warnings = self.report.warnings
+    if not warnings:
+      return "conforms to the contract"
+    return f"conforms, with {len(warnings)} warnings:" + "".join(
+      f"\n  {w.rule} ({w.where}): {w.message}" for w in warnings
     )

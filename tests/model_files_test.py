@@ -83,6 +83,6 @@ def test_hint_for_hdf5(tmp_path, version, legacy):
     file.attrs["model_config"] = '{"class_name": "NoSuchModel", "config": {}}'
   with pytest.raises(ValueError) as refused:
     model_files.load(path)
-  assert ("TF_USE_LEGACY_KERAS" in str(refused.value)) == (
+  assert ("TF_USE_LEGACY_KERAS=1" in str(refused.value)) == (
     legacy and _OWN == "3"
   )

@@ -111,7 +111,7 @@ def _make_variable(graph_def: GraphDef, node: Any, value: np.ndarray) -> None:
 def _make_constant(graph_def: GraphDef, name: str, value: np.ndarray) -> None:
   node = graph_defs.nodes_by_name(graph_def)[name]
   node.op = "Const"
-  del node.attr["shape"]
+  node.attr.pop("shape", None)
   node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
 
 

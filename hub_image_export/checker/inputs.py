@@ -16,6 +16,7 @@ _FLOAT32 = tf.float32.as_datatype_enum
 
 def check_inputs(module: modules.Module, findings: Findings) -> None:
   for variant in module.variants:
+    _check_layout(variant, findings)
     for signature in variant.image_signatures:
       _check_images(variant, signature, findings)
       _check_size(variant, signature, findings)
@@ -77,6 +78,19 @@ def _check_shape(info: Any, place: str, findings: Findings) -> None:
     findings.add(
       "images-channels", place, f"{text} Take RGB images, known as such."
     )
+
+
+def _check_layout(variant: modules.Variant, findings: Findings) -> None:
+  """Layers that a CPU cannot compute, or only since TF 2 (C17)."""
+  for node in variant.graph.all_nodes():
+    if "data_format" in node.attr and node.attr["data_format"].s == b"NCHW":
+      findings.add(
+        "channels-first",
+        variant.where(tensor=node.name),
+        f"Got a {node.op} of NCHW; expected NHWC, which any hardware computes. "
+        "Transpose around it.",
+        severity="warning",
+      )
 
 
 def _check_size(

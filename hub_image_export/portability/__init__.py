@@ -18,6 +18,7 @@ from hub_image_export.portability.convolutions import (
   pad_before,
   split_grouped_convolutions,
 )
+from hub_image_export.portability.dilations import undilate_convolutions
 from hub_image_export.portability.einsum import multiply_out_einsum
 from hub_image_export.portability.layout import channels_last
 from hub_image_export.portability.newer_ops import (
@@ -36,6 +37,7 @@ REWRITES = (
   channels_last,
   pad_before,
   split_grouped_convolutions,
+  undilate_convolutions,
   multiply_out_einsum,
   older_batch_mat_mul,
   older_matrix_diag,

@@ -120,7 +120,7 @@ def with_table(path):
       tf.int64,
       tf.lookup.TextFileIndex.LINE_NUMBER,
     )
-    table = v1.ragged.__class__ and tf.lookup.StaticHashTable(initializer, -1)
+    table = tf.lookup.StaticHashTable(initializer, -1)
     table.lookup(tf.constant(["dog"]))
 
   tiny.build(path, finish=look_up)

@@ -1,0 +1,165 @@
+"""The oldest TensorFlow that loads, runs and differentiates a graph.
+
+Held against what TensorFlow 1.15 knows, and against the limits of its kernels
+for CPUs that are not to be seen from the names of ops. Versions between 1.15
+and the author's are not told apart: what 1.15 cannot do is only known to work
+where the author made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hub_image_export import graph_defs, known_ops
+from hub_image_export.compat import tf
+
+GraphDef = tf.compat.v1.GraphDef
+NodeDef = tf.compat.v1.NodeDef
+
+OLDEST = "1.15"
+# What hub and the import of a graph take off, or do not look at.
+_REFERENCE = 100  # Added to the numbers of types that are references.
+_CHANNELS_FIRST_ON_CPU = frozenset({"BiasAdd", "BiasAddGrad"})
+
+
+def oldest_tensorflow(
+  graph_def: GraphDef, training: bool
+) -> tuple[str, list[str]]:
+  """The oldest TensorFlow for a variant of a module.
+
+  Args:
+    graph_def: What the module serves, after `make_portable`, and pruned. With
+      static shapes of the outputs grouped convolutions can be seen.
+    training: Whether the variant is to be trained, and needs gradients.
+
+  Returns:
+    "1.15" and no reasons; or the running version ("2.15"), and for each node
+    that is to blame one sentence that starts with its name.
+  """
+  reasons = [
+    f"{node.name} ({node.op}): {problem}."
+    for nodes in _node_lists(graph_def)
+    for node, problem in _problems(nodes, training)
+  ]
+  if not reasons:
+    return OLDEST, []
+  return ".".join(tf.__version__.split(".")[:2]), reasons
+
+
+def _node_lists(graph_def: GraphDef) -> list[Iterable[NodeDef]]:
+  bodies = [function.node_def for function in graph_def.library.function]
+  return [graph_def.node, *bodies]
+
+
+def _problems(
+  nodes: Iterable[NodeDef], training: bool
+) -> Iterator[tuple[NodeDef, str]]:
+  known = known_ops.in_tensorflow_1_15()
+  by_name = {node.name: node for node in nodes}
+  trained = _on_gradient_path(by_name) if training else set()
+  for node in nodes:
+    entry = known.get(node.op)
+    if entry is None:
+      if not _is_function(node):
+        yield node, "TensorFlow 1.15 has no such op"
+      continue
+    problem = (
+      _unknown_attribute(node, entry)
+      or _missing_kernel(node, entry)
+      or _kernel_limit(node, by_name, node.name in trained)
+    )
+    if problem is None and node.name in trained and not entry.get("gradient"):
+      problem = _missing_gradient(node)
+    if problem:
+      yield node, problem
+
+
+def _is_function(node: NodeDef) -> bool:
+  """Whether it calls a function of the library by its name."""
+  return not known_ops.exists_here(node.op)
+
+
+def _value(value: tf.compat.v1.AttrValue) -> str | None:
+  """A type or a string as the data file spells it."""
+  if value.type:
+    number = value.type % _REFERENCE
+    return tf.dtypes.as_dtype(number).as_datatype_enum and _type_name(number)
+  return value.s.decode() if value.HasField("s") else None
+
+
+def _type_name(number: int) -> str:
+  names = {"float32": "float", "float64": "double", "float16": "half"}
+  name = tf.dtypes.as_dtype(number).name
+  return names.get(name, name)
+
+
+def _unknown_attribute(node: NodeDef, entry: dict) -> str | None:
+  for name, value in sorted(node.attr.items()):
+    if name.startswith("_"):
+      continue
+    if name not in entry["attrs"]:
+      return f"TensorFlow 1.15 does not know its attribute {name}"
+    allowed = entry["attrs"][name]
+    if allowed and _value(value) not in allowed:
+      return f"TensorFlow 1.15 does not know {name}={_value(value)}"
+  return None
+
+
+def _missing_kernel(node: NodeDef, entry: dict) -> str | None:
+  if "cpu" not in entry or not entry["attrs"]:
+    return None
+  if entry["cpu"] is None:
+    return None
+  for name, allowed in sorted(entry["cpu"].items()):
+    value = _value(node.attr[name]) if name in node.attr else None
+    if value and value not in allowed:
+      return f"TensorFlow 1.15 has no kernel for CPUs with {name}={value}"
+  return None
+
+
+def _kernel_limit(
+  node: NodeDef, by_name: dict[str, NodeDef], trained: bool
+) -> str | None:
+  """Limits of kernels that depend on values, not on types."""
+  layout = node.attr["data_format"].s if "data_format" in node.attr else b""
+  if layout[:2] == b"NC" and node.op not in _CHANNELS_FIRST_ON_CPU:
+    return "TensorFlow 1.15 computes NCHW on GPUs only"
+  if "dilations" in node.attr and max(node.attr["dilations"].list.i) > 1:
+    if node.op == "DepthwiseConv2dNative":
+      return "TensorFlow 1.15 ignores the dilations on CPUs"
+    if trained or node.op.endswith("BackpropInput"):
+      return "TensorFlow 1.15 has no gradient of dilated convolution on CPUs"
+  if node.op in ("Conv2D", "Conv3D") and _is_grouped(node, by_name):
+    return "TensorFlow 1.15 computes grouped convolution on GPUs only"
+  return None
+
+
+def _is_grouped(node: NodeDef, by_name: dict[str, NodeDef]) -> bool:
+  shapes = []
+  for name in node.input[:2]:
+    source = by_name.get(graph_defs.node_of(name))
+    output = name.rpartition(":")[2] if ":" in name else "0"
+    index = int(output) if output.isdigit() else 0
+    shapes.append(source and graph_defs.output_shape(source, index))
+  x, kernel = shapes
+  return bool(x and kernel and None not in (x[-1], kernel[-2])) and (
+    x[-1] != kernel[-2]
+  )
+
+
+def _missing_gradient(node: NodeDef) -> str | None:
+  if known_ops.has_gradient_here(node.op):
+    return "TensorFlow 1.15 has no gradient of it"
+  return None
+
+
+def _on_gradient_path(by_name: dict[str, NodeDef]) -> set[str]:
+  """Nodes that real-valued gradients pass, from any output to a variable."""
+  found: set[str] = set()
+  for node in by_name.values():
+    sources = [graph_defs.node_of(name) for name in graph_defs.data_inputs(node)]
+    if _is_source(node) or (
+      _is_differentiable(node) and found.intersection(sources)
+    ):
+      found.add(node.name)
+  return found
