@@ -158,7 +158,8 @@ def _fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
         "(a lookup table, say): a module cannot hold it. Replace it by tensors"
       )
     node.op = "Const"
-    del node.attr["shape"], node.attr["_user_specified_name"]
+    for key in ("shape", "_user_specified_name"):
+      node.attr.pop(key, None)
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
 
 

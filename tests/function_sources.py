@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 
 import numpy as np
 
@@ -202,7 +203,12 @@ def saved_module(directory: str) -> Source:
   def call(images, training):
     return loaded(images, training=training)
 
-  return Source(fn=loaded, owner=loaded.net, call=call)
+  net = loaded.net
+  owner = types.SimpleNamespace(
+    variables=[net.kernel, net.mean, net.variance],
+    trainable_variables=[net.kernel],
+  )
+  return Source(fn=loaded, owner=owner, call=call)
 
 
 def saved_path(directory: str) -> Source:

@@ -28,7 +28,7 @@ def with_random_weights(model):
   for weight in model.weights:
     name = getattr(weight, "path", weight.name)
     low = -0.5 if "kernel" in name else 0.2
-    weight.assign(random.uniform(low, 0.8, weight.shape).astype(weight.dtype))
+    weight.assign(random.uniform(low, 0.8, weight.shape).astype(np.float32))
   return model
 
 
@@ -66,7 +66,7 @@ def functional() -> Source:
 
   def call(images, training):
     output, conv, bn = exposed(images, training=training)
-    return output, {"Tiny/conv": conv, "Tiny/bn": bn}
+    return output, {"conv": conv, "bn": bn}
 
   return Source(fn=source.fn, owner=source.owner, call=call)
 
@@ -122,28 +122,26 @@ def subclassed_not_built() -> Source:
   return Source(fn=model, owner=model, call=call)
 
 
-class Brighten(layers.Layer):
+class Brightening(keras.Model):
   """Python control flow on a tensor."""
+
+  def __init__(self):
+    super().__init__(name="brightening")
+    self.conv = layers.Conv2D(4, 3, name="conv")
 
   def call(self, x):
     if tf.reduce_mean(x) < 0.1:
       x = x + 0.25
     else:
       x = x * 2.0
-    return x
+    return tf.reduce_mean(self.conv(x), [1, 2])
 
 
 def control_flow() -> Source:
-  return as_source(
-    keras.Sequential(
-      [
-        layers.InputLayer(SHAPE),
-        Brighten(),
-        layers.Conv2D(4, 3, name="conv"),
-        layers.GlobalAveragePooling2D(),
-      ]
-    )
-  )
+  model = Brightening()
+  model(tf.zeros([1, *SHAPE]))
+  source = as_source(model)
+  return Source(fn=model, owner=source.owner, call=lambda x, training: model(x))
 
 
 def mixed_float16() -> Source:

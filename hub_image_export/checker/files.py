@@ -49,8 +49,10 @@ def check_files(directory: str, findings: Findings) -> bool:
     return False
   paths = _walk(directory, findings)
   readable = _check_kinds(directory, paths, findings)
+  if not _has_module(directory, paths, findings):
+    return False
   _check_expected(paths, findings)
-  return _has_module(directory, paths, findings) and readable
+  return readable
 
 
 def _walk(directory: str, findings: Findings) -> list[str]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from hub_image_export import contract
 from hub_image_export.checker import module as modules
-from hub_image_export.checker.graph import PLACEHOLDER_OPS, Graph, node_name
+from hub_image_export.checker.graph import (
+  PLACEHOLDER_OPS,
+  VARIABLE_OPS,
+  Graph,
+  node_name,
+)
 from hub_image_export.checker.report import Findings
 from hub_image_export.compat import tf
 
+_PLAIN_ASSIGNMENTS = ("Assign", "AssignVariableOp")
 _FUSED_BATCH_NORM = "FusedBatchNorm"
 _FLOAT32 = tf.float32.as_datatype_enum
 _CUSTOM_GRADIENT = "_gradient_op_type"
@@ -37,9 +43,30 @@ def updates(variant: modules.Variant) -> dict[str, list[str]]:
   found = {}
   for name, targets in variant.graph.assignments.items():
     targets = [t for t in targets if _is_float(variant.graph, t)]
-    if name not in initializers and targets:
+    if name in initializers or _initializes(variant.graph, name):
+      continue
+    if targets:
       found[name] = targets
   return found
+
+
+def _initializes(graph: Graph, name: str) -> bool:
+  """Whether the node assigns what depends on no variable and no input.
+
+  Initializers that no collection names, and the rest of a Saver, are such.
+  """
+  if graph.op(name) not in _PLAIN_ASSIGNMENTS:
+    return False
+  pending = list(map(node_name, graph.data_inputs(name)[1:]))
+  seen = set(pending)
+  while pending:
+    source = pending.pop()
+    if graph.op(source) in VARIABLE_OPS | PLACEHOLDER_OPS:
+      return False
+    following = set(graph.inputs(source)) - seen
+    seen |= following
+    pending += following
+  return True
 
 
 def _is_float(graph: Graph, variable: str) -> bool:

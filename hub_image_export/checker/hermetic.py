@@ -40,6 +40,8 @@ _STATE_INSIDE = re.compile(
 )
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
 _PRINT_TARGETS = (b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)")
+# Every machine has a CPU.
+_ANYWHERE = re.compile(r"|/?(device:)?cpu:(0|\*)", re.IGNORECASE)
 _ABSOLUTE = re.compile(rb"(file|gs|s3|hdfs|https?)://|/[^/\s]+/[^/\s]+/|[A-Za-z]:\\")
 
 
@@ -151,7 +153,8 @@ def _check_paths(variant: Variant, findings: Findings) -> None:
 
 
 def _check_devices(variant: Variant, findings: Findings) -> None:
-  devices = sorted({node.device for node in variant.graph.all_nodes()} - {""})
+  devices = {node.device for node in variant.graph.all_nodes()}
+  devices = sorted(d for d in devices if not _ANYWHERE.fullmatch(d))
   if devices:
     findings.add(
       "device-pinned",

@@ -23,9 +23,8 @@ _MASK_OPS = frozenset(
     "Select", "SelectV2", "Maximum", "Minimum",
   }
 )  # fmt: skip
-_PRODUCTS = frozenset(
-  {"Mul", "RealDiv", "Select", "SelectV2", "Merge", "RefMerge", "Add", "AddV2"}
-)
+_PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
+_MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
 
 
 def check_outputs(module: modules.Module, findings: Findings) -> None:
@@ -152,12 +151,14 @@ def _dropout(graph: Graph, tensor: str) -> str | None:
     if name in seen:
       continue
     seen.add(name)
-    if graph.op(name) not in _PRODUCTS:
+    if graph.op(name) not in _PRODUCTS | _MERGES:
       continue
-    for operand in graph.data_inputs(name):
-      if _is_random_mask(graph, operand):
-        return name
-      pending.append(operand)
+    operands = graph.data_inputs(name)
+    pending += operands
+    if graph.op(name) in _PRODUCTS and any(
+      _is_random_mask(graph, operand) for operand in operands
+    ):
+      return name
   return None
 
 

@@ -50,6 +50,8 @@ def check_by_running(
   for rule in _NOT_TO_BE_LOADED:
     if findings.has(rule):
       return f"there is an error of {rule}"
+  if len({variant.tags for variant in module.variants}) < len(module.variants):
+    return "two variants have the same tags"
   stage("loading the module")
   spec = _guarded_load(module, findings)
   if spec is None:

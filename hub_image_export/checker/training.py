@@ -54,11 +54,13 @@ def _check_updates(
   findings: Findings,
 ) -> None:
   found = momentum_input(loaded.variant)
+  if findings.has("bn-hparams-dead"):
+    found = None
   frozen = {found[1]: 1.0} if found else None
   before = loaded.values(watched)
   loaded.run(loaded.update_ops, pair, frozen)
   after = loaded.values(watched)
-  if found and _moved(before, after) and not findings.has("bn-hparams-dead"):
+  if found and _moved(before, after):
     findings.add(
       "bn-hparams-dead",
       loaded.variant.where(*found),

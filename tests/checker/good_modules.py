@@ -6,7 +6,7 @@ import edit
 import tiny
 from corpus import good
 from defects_files import with_table
-from defects_fine_tuning import hyperparameters
+from defects_fine_tuning import hyperparameters, only_features
 from hub_image_export.compat import hub, tf
 
 v1 = tf.compat.v1
@@ -158,7 +158,11 @@ def penalties(path):
 @good
 def tiny_answers(path):
   """A network may answer 1e-10 and still be told from a constant."""
-  tiny.build(path, make_features=lambda x: tiny.pool(x) * 1e-10)
+  tiny.build(
+    path,
+    make_features=lambda x: tiny.pool(x) * 1e-10,
+    signatures=only_features,
+  )
   edit.drop_debug_names(path)
 
 
