@@ -1,10 +1,9 @@
-"""Exports a function that uses Keras models in its own way: an ensemble.
+"""Exports a function that uses a Keras model in its own way.
 
   python -m examples.from_closure --export_path=path/to/module
 
-The function is what a tf.keras.Model cannot express at once: it classifies
-each image and four shifted copies of it, and returns the mean of their
-logarithmic probabilities, which are linear scores as good as logits are.
+The function is a closure over the model: it takes images of another size than
+the model does, and says by itself what the outputs are called.
 """
 
 from __future__ import annotations
@@ -18,26 +17,24 @@ from examples import digits_network
 _EXPORT_PATH = flags.DEFINE_string(
   "export_path", None, "Directory of the module to be made.", required=True
 )
-_SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # In pixels.
+_SIZE = 2 * digits_network.IMAGE_SIZE
 
 
 def main(argv):
   del argv
-  model = digits_network.load_trained()
+  classifier = digits_network.load_trained()
+  names = (digits_network.FEATURE_LAYER, "conv3_relu")
+  network = tf.keras.Model(
+    classifier.input, [classifier.get_layer(name).output for name in names]
+  )
 
-  def scores(images):
-    each = [
-      tf.math.log(model(tf.roll(images, shift, axis=(1, 2))) + 1e-12)
-      for shift in _SHIFTS
-    ]
-    endpoints = {"unshifted": each[0]}
-    return tf.add_n(each) / len(each), endpoints
+  def extract_features(images, training=False):
+    halved = tf.nn.avg_pool2d(images, ksize=2, strides=2, padding="VALID")
+    features, feature_map = network(halved, training=training)
+    return features, {"top": feature_map}
 
-  spec = hie.make_classification_module(
-    scores,
-    height=digits_network.IMAGE_SIZE,
-    width=digits_network.IMAGE_SIZE,
-    arch_name="DigitsEnsemble",
+  spec = hie.make_feature_vector_module(
+    extract_features, height=_SIZE, width=_SIZE, arch_name="DigitsNet"
   )
   spec.export(_EXPORT_PATH.value)
   print(f"Module exported to {_EXPORT_PATH.value}")

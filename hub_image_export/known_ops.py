@@ -44,6 +44,12 @@ def is_default(op: str, attr: str, value: AttrValue) -> bool:
 
 
 @functools.cache
+def exists_here(op: str) -> bool:
+  """Whether the running TensorFlow has an op of this name."""
+  return op_def_registry.get(op) is not None
+
+
+@functools.cache
 def has_gradient_here(op: str) -> bool:
   """Whether the running TensorFlow can differentiate the op."""
   from tensorflow.python.framework import ops

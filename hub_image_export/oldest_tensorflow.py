@@ -17,8 +17,18 @@ GraphDef = tf.compat.v1.GraphDef
 NodeDef = tf.compat.v1.NodeDef
 
 OLDEST = "1.15"
-# What hub and the import of a graph take off, or do not look at.
-_REFERENCE = 100  # Added to the numbers of types that are references.
+# No gradient goes through these, and none is asked for.
+_STOPS = frozenset(
+  {
+    "ArgMax",
+    "AssignAddVariableOp",
+    "AssignSubVariableOp",
+    "AssignVariableOp",
+    "Shape",
+    "Size",
+    "StopGradient",
+  }
+)
 _CHANNELS_FIRST_ON_CPU = frozenset({"BiasAdd", "BiasAddGrad"})
 
 
@@ -82,8 +92,7 @@ def _is_function(node: NodeDef) -> bool:
 def _value(value: tf.compat.v1.AttrValue) -> str | None:
   """A type or a string as the data file spells it."""
   if value.type:
-    number = value.type % _REFERENCE
-    return tf.dtypes.as_dtype(number).as_datatype_enum and _type_name(number)
+    return _type_name(value.type)
   return value.s.decode() if value.HasField("s") else None
 
 
@@ -106,11 +115,10 @@ def _unknown_attribute(node: NodeDef, entry: dict) -> str | None:
 
 
 def _missing_kernel(node: NodeDef, entry: dict) -> str | None:
-  if "cpu" not in entry or not entry["attrs"]:
-    return None
-  if entry["cpu"] is None:
-    return None
-  for name, allowed in sorted(entry["cpu"].items()):
+  narrower = entry.get("cpu", {})
+  if narrower is None:
+    return "TensorFlow 1.15 has no kernel for CPUs"
+  for name, allowed in sorted(narrower.items()):
     value = _value(node.attr[name]) if name in node.attr else None
     if value and value not in allowed:
       return f"TensorFlow 1.15 has no kernel for CPUs with {name}={value}"
@@ -154,12 +162,35 @@ def _missing_gradient(node: NodeDef) -> str | None:
 
 
 def _on_gradient_path(by_name: dict[str, NodeDef]) -> set[str]:
-  """Nodes that real-valued gradients pass, from any output to a variable."""
+  """Nodes that depend on a real-valued variable by real-valued tensors."""
   found: set[str] = set()
-  for node in by_name.values():
-    sources = [graph_defs.node_of(name) for name in graph_defs.data_inputs(node)]
-    if _is_source(node) or (
-      _is_differentiable(node) and found.intersection(sources)
-    ):
-      found.add(node.name)
-  return found
+  pending = list(by_name)
+  sources = {name: _sources(node) for name, node in by_name.items()}
+  grown = True
+  while grown:
+    before = len(found)
+    for name in pending:
+      if _is_variable(by_name[name]) or found.intersection(sources[name]):
+        found.add(name)
+    pending = [name for name in pending if name not in found]
+    grown = len(found) > before
+  return {name for name in found if not _is_variable(by_name[name])}
+
+
+def _sources(node: NodeDef) -> list[str]:
+  """Inputs through which a gradient could go."""
+  if node.op in _STOPS or not _is_real(node):
+    return []
+  return [graph_defs.node_of(name) for name in graph_defs.data_inputs(node)]
+
+
+def _is_variable(node: NodeDef) -> bool:
+  if node.op not in ("Placeholder", "VarHandleOp"):
+    return False
+  return node.attr["dtype"].type == tf.resource or node.op == "VarHandleOp"
+
+
+def _is_real(node: NodeDef) -> bool:
+  """Whether the op computes on real numbers, as far as its types tell."""
+  types = [v.type for v in node.attr.values() if v.type]
+  return not types or any(tf.dtypes.as_dtype(t).is_floating for t in types)

@@ -105,7 +105,9 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
     return {
       "tasks": _named(results.tasks),
       "endpoints": _named(results.endpoints),
-      "penalties": [tf.cast(loss, tf.float32) for loss in penalties],
+      "penalties": [
+        tf.identity(tf.cast(loss, tf.float32)) for loss in penalties
+      ],
     }
 
   specs = [tf.TensorSpec([None, *plan.size, 3], tf.float32, contract.IMAGES)]

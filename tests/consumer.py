@@ -24,6 +24,8 @@ class Consumer:
   Attributes:
     images: placeholder `[None, height, width, 3]`.
     outputs: from signature to outputs by key.
+    updates: UPDATE_OPS that came with the default signature; applying
+      another one brings them in again.
   """
 
   def __init__(
@@ -42,11 +44,15 @@ class Consumer:
       height, width = hub.get_expected_image_size(self.module)
       self.images = v1.placeholder(tf.float32, [None, height, width, 3])
       self.outputs = {}
-      for name in self.module.get_signature_names():
+      for name in ("default", *self.module.get_signature_names()):
+        if name in self.outputs:
+          continue
         known = self.module.get_input_info_dict(name)
         inputs = {k: v for k, v in (feeds or {}).items() if k in known}
         inputs["images"] = self.images
         self.outputs[name] = self.module(inputs, signature=name, as_dict=True)
+        if name == "default":
+          self.updates = v1.get_collection(UPDATE_OPS)
       self.variables = self.module.variable_map
       self._initialize = v1.global_variables_initializer()
     self.session = v1.Session(graph=self.graph)

@@ -28,7 +28,7 @@ EXPORTERS = {
   "examples.from_tf1_function": {CLASSIFICATION, FEATURES},
   "examples.from_tf_module": {CLASSIFICATION, FEATURES},
   "examples.from_saved_model": {CLASSIFICATION},
-  "examples.from_closure": {CLASSIFICATION},
+  "examples.from_closure": {FEATURES},
 }
 # Those that are consumers alone, and run on TF 1.15.
 CONSUMERS = ("digits_data", "fine_tune", "use_module")

@@ -155,6 +155,26 @@ def inference_only() -> Source:
   return Source(fn=fn, owner=net, call=lambda images, training: fn(images))
 
 
+def control_flow() -> Source:
+  """Python's `if` and `while` on tensors, here and in a `tf.function`."""
+  net = Net()
+
+  @tf.function
+  def doubled_until_bright(x):
+    while tf.reduce_max(x) < 4.0:
+      x = 2.0 * x
+    return x
+
+  def fn(images):
+    if tf.reduce_mean(images) < 0.1:
+      images = images + 0.25
+    else:
+      images = images * 2.0
+    return doubled_until_bright(net(images))
+
+  return Source(fn=fn, owner=net, call=lambda images, training: fn(images))
+
+
 def no_variables() -> Source:
   def fn(images):
     return tf.reduce_mean(images, [1, 2])

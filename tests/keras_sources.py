@@ -123,7 +123,7 @@ def subclassed_not_built() -> Source:
 
 
 class Brightening(keras.Model):
-  """Python control flow on a tensor."""
+  """Python control flow on a tensor, which Keras 3 does not support."""
 
   def __init__(self):
     super().__init__(name="brightening")

@@ -97,7 +97,7 @@ def _kinds() -> list[TinyModel]:
       is_random=True,
     ),
     TinyModel(
-      "control_flow", k.control_flow, {FEATURES: 4}, trains=False, updates=0
+      "control_flow", f.control_flow, {FEATURES: 5}, trains=False, updates=0
     ),
     TinyModel("mixed_float16", k.mixed_float16, {FEATURES: 3}),
     TinyModel("frozen", k.frozen, {FEATURES: 4}),
@@ -164,6 +164,13 @@ def _kinds_of_this_line() -> list[TinyModel]:
   k, f = keras_sources, function_sources
   if HAS_KERAS_2:
     return [
+      TinyModel(
+        "keras_control_flow",
+        k.control_flow,
+        {FEATURES: 4},
+        trains=False,
+        updates=0,
+      ),
       TinyModel("tf1_layers", f.tf1_layers, {FEATURES: 4}, penalties=1),
       TinyModel(
         "saved_by_keras",

@@ -15,6 +15,14 @@ import hub_image_export as hie
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+# As much of TensorFlow as is touched before tensorflow_hub.
+_TENSORFLOW = """
+import types
+__version__ = "2.15.0"
+compat = types.SimpleNamespace(v1=types.SimpleNamespace())
+"""
+
+
 def _python(code, *paths):
   """Runs `code` in a fresh process, with `paths` before all others."""
   path = os.pathsep.join(map(str, [*paths, _ROOT]))
@@ -82,6 +90,7 @@ def test_the_package_is_typed():
 
 
 def test_hub_without_the_tf1_api_is_named(tmp_path):
+  (tmp_path / "tensorflow.py").write_text(_TENSORFLOW)
   (tmp_path / "tensorflow_hub.py").write_text("__version__ = '0.16.1'\n")
   message = _import_error(tmp_path)
   assert "tensorflow_hub 0.16.1 has no hub.Module" in message
@@ -89,6 +98,7 @@ def test_hub_without_the_tf1_api_is_named(tmp_path):
 
 
 def test_hub_that_cannot_be_imported_is_named(tmp_path):
+  (tmp_path / "tensorflow.py").write_text(_TENSORFLOW)
   (tmp_path / "tensorflow_hub.py").write_text(
     "raise ImportError('No module named pkg_resources')\n"
   )

@@ -133,7 +133,7 @@ def _check_dropout(
   tensor = variant.output(signature)
   if tensor is None:
     return
-  node = _dropout(variant.graph, tensor)
+  node = _dropout(variant.graph, tensor, variant.inputs(signature))
   if node:
     findings.add(
       "dropout-on-output",
@@ -143,8 +143,13 @@ def _check_dropout(
     )
 
 
-def _dropout(graph: Graph, tensor: str) -> str | None:
-  """The node that applies a random mask to `tensor`, if there is one."""
+def _dropout(graph: Graph, tensor: str, inputs: list[str]) -> str | None:
+  """The node that applies a random mask to `tensor`, if there is one.
+
+  What it masks depends on the `inputs`: random numbers times a constant are
+  no dropout.
+  """
+  fed = {node_name(name) for name in inputs}
   pending, seen = [tensor], set()
   while pending:
     name = node_name(graph.behind_forwarding(pending.pop()))
@@ -155,9 +160,10 @@ def _dropout(graph: Graph, tensor: str) -> str | None:
       continue
     operands = graph.data_inputs(name)
     pending += operands
-    if graph.op(name) in _PRODUCTS and any(
-      _is_random_mask(graph, operand) for operand in operands
-    ):
+    if graph.op(name) not in _PRODUCTS:
+      continue
+    masked = [o for o in operands if not _is_random_mask(graph, o)]
+    if len(masked) < len(operands) and fed & graph.ancestors(masked):
       return name
   return None
 

@@ -17,7 +17,9 @@ from hub_image_export.compat import tf
 def check_training(
   loaded: LoadedVariant, size: tuple[int, int], findings: Findings
 ) -> None:
-  """Runs the outputs, then the updates, and sees what moves.
+  """Runs the outputs together with the updates, and sees what moves.
+
+  Whether the outputs alone update anything needs no run: the graph shows it.
 
   Args:
     loaded: the training variant.
@@ -26,8 +28,31 @@ def check_training(
   """
   pair = images.two_images(*size)
   watched = {t for targets in updates(loaded.variant).values() for t in targets}
+  fetches = (loaded.outputs(), loaded.update_ops)
+  found = momentum_input(loaded.variant)
+  if found and not findings.has("bn-hparams-dead"):
+    _check_frozen(loaded, found, fetches, pair, watched, findings)
   before = loaded.values(watched)
-  outputs = loaded.run(loaded.outputs(), pair)
+  outputs, _ = loaded.run(fetches, pair)
+  _check_finite(loaded, outputs, findings)
+  if (
+    loaded.update_ops
+    and watched
+    and not _moved(before, loaded.values(watched))
+    and not findings.has("update-ops-dead")
+  ):
+    findings.add(
+      "update-ops-dead",
+      loaded.variant.where(tensor=contract.UPDATE_OPS),
+      f"Running them moved none of {len(watched)} variables, such as "
+      f"{min(watched)}; expected moving averages to move. Let the updates "
+      "depend on the batch.",
+    )
+
+
+def _check_finite(
+  loaded: LoadedVariant, outputs: dict[str, np.ndarray], findings: Findings
+) -> None:
   for name, values in outputs.items():
     if not np.all(np.isfinite(values)):
       findings.add(
@@ -35,49 +60,27 @@ def check_training(
         loaded.variant.where(name, contract.DEFAULT_OUTPUT),
         "Got NaN or infinity for images in [0, 1]; expected finite numbers.",
       )
-  moved = _moved(before, loaded.values(watched))
-  if moved and not findings.has("updates-without-asking"):
-    findings.add(
-      "updates-without-asking",
-      loaded.variant.where(tensor=moved[0]),
-      "Evaluating the outputs changed it; expected that only UPDATE_OPS do. "
-      "Remove the dependency of the outputs.",
-    )
-  if loaded.update_ops and watched and not findings.has("unfed-placeholder"):
-    _check_updates(loaded, pair, watched, findings)
 
 
-def _check_updates(
+def _check_frozen(
   loaded: LoadedVariant,
+  momentum: tuple[str, str],
+  fetches: Any,
   pair: np.ndarray,
   watched: set[str],
   findings: Findings,
 ) -> None:
-  found = momentum_input(loaded.variant)
-  if findings.has("bn-hparams-dead"):
-    found = None
-  frozen = {found[1]: 1.0} if found else None
+  """H1: with a momentum of 1, nothing moves."""
   before = loaded.values(watched)
-  loaded.run(loaded.update_ops, pair, frozen)
-  after = loaded.values(watched)
-  if found and _moved(before, after):
+  loaded.run(fetches, pair, {momentum[1]: 1.0})
+  moved = _moved(before, loaded.values(watched))
+  if moved:
     findings.add(
       "bn-hparams-dead",
-      loaded.variant.where(*found),
-      f"With batch_norm_momentum=1, UPDATE_OPS still move "
-      f"{_moved(before, after)[0]}; expected that nothing moves. Let every "
-      "moving average take it as its decay.",
-    )
-  if found:
-    loaded.run(loaded.update_ops, pair)
-    after = loaded.values(watched)
-  if not _moved(before, after) and not findings.has("update-ops-dead"):
-    findings.add(
-      "update-ops-dead",
-      loaded.variant.where(tensor=contract.UPDATE_OPS),
-      f"Running them moved none of {len(watched)} variables, such as "
-      f"{min(watched)}; expected moving averages to move. Let the updates "
-      "depend on the batch.",
+      loaded.variant.where(*momentum),
+      f"With batch_norm_momentum=1, UPDATE_OPS still move {moved[0]}; "
+      "expected that nothing moves. Let every moving average take it as its "
+      "decay.",
     )
 
 

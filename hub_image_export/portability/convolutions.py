@@ -31,9 +31,35 @@ def _split(new: Substitution, index: int, groups: int) -> list[str]:
   return [f"{node}:{i}" if i else node for i in range(groups)]
 
 
+def _is_depthwise(node: NodeDef, new: Substitution) -> bool:
+  """Whether each group is one channel, and the strides are alike."""
+  kernel = new.input_shape(1)
+  strides = node.attr["strides"].list.i
+  return (
+    node.op == "Conv2D"
+    and kernel[-2] == 1
+    and None not in kernel
+    and strides[1] == strides[2]
+  )
+
+
+def _depthwise(node: NodeDef, new: Substitution, groups: int) -> None:
+  height, width, _, channels = new.input_shape(1)
+  shape = [height, width, groups, channels // groups]
+  t = {"T": node.attr["T"]}
+  inputs = [node.input[1], new.constant(shape)]
+  kernel = new.add("Reshape", inputs, shape=shape, Tshape=tf.int32, **t)
+  names = ("strides", "padding", "explicit_paddings", "data_format")
+  attrs = {**attrs_of(node, *names, "dilations"), **t}
+  new.finish("DepthwiseConv2dNative", [node.input[0], kernel], **attrs)
+
+
 def _ungrouped(node: NodeDef, new: Substitution) -> None:
   groups = _num_groups(new)
   if not groups or groups == 1 or node.attr["data_format"].s[:2] == b"NC":
+    return
+  if _is_depthwise(node, new):
+    _depthwise(node, new, groups)
     return
   attrs = {k: v for k, v in node.attr.items() if not k.startswith("_")}
   images = _split(new, 0, groups)
@@ -47,6 +73,7 @@ def _ungrouped(node: NodeDef, new: Substitution) -> None:
 def split_grouped_convolutions(graph_def: GraphDef) -> int:
   """Convolves the groups of a grouped convolution one by one.
 
+  Groups of one channel (ConvNeXt has up to 1536) are a depthwise convolution.
   TF 1.15 has grouped convolution on GPUs only. On CPUs it says "Fused conv
   implementation does not support grouped convolutions", or fails on shapes.
   """

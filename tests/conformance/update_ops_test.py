@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests import models
-from tests.consumer import UPDATE_OPS
 
 # A function that makes its variables anew has no state to compare with.
 COMPARABLE = [m for m in models.TRAINING if m.name != "builds_keras_layers"]
@@ -15,9 +14,9 @@ COMPARABLE = [m for m in models.TRAINING if m.name != "builds_keras_layers"]
 @pytest.mark.parametrize("model", models.TRAINING, ids=str)
 def test_there_is_one_update_for_each_moving_average(model, exports):
   exported = exports(model)
-  assert exported.consumer().collection(UPDATE_OPS) == []
+  assert exported.consumer().updates == []
   consumer = exported.consumer({"train"})
-  assert len(consumer.collection(UPDATE_OPS)) == model.updates
+  assert len(consumer.updates) == model.updates
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)
@@ -38,7 +37,7 @@ def test_updates_do_what_a_step_at_the_source_does(model, exports):
   expected = exported.live.after_a_step(images)
   consumer = exported.consumer({"train"})
   before = consumer.values()
-  consumer.run(consumer.collection(UPDATE_OPS), images)
+  consumer.run(consumer.updates, images)
   after = consumer.values()
   changed = {n for n in after if not np.array_equal(after[n], before[n])}
   assert len(changed) == model.updates
@@ -53,7 +52,7 @@ def test_updates_of_a_function_that_makes_its_layers(exports):
   exported = exports(models.by_name("builds_keras_layers"))
   consumer = exported.consumer({"train"})
   before = consumer.values()
-  consumer.run(consumer.collection(UPDATE_OPS), exported.images(4))
+  consumer.run(consumer.updates, exported.images(4))
   after = consumer.values()
   changed = {n for n in after if not np.array_equal(after[n], before[n])}
   assert {name.rpartition("/")[2] for name in changed} == {
