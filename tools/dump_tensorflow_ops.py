@@ -13,7 +13,7 @@ allows any. "required" names the attributes without a default, where there are
 any that TensorFlow does not infer from the inputs. "gradient" stands where a
 gradient is registered, which includes "has none" (tf.no_gradient). "cpu" has,
 for attributes of which the kernels for CPUs take fewer values than the op, the
-values that they take; it is null for an op without a kernel for CPUs.
+values that they take.
 """
 
 import json
@@ -44,7 +44,7 @@ def _cpu_kernels():
   """The kernels for CPUs by op."""
   by_op = {}
   for kernel in kernels.get_all_registered_kernels().kernel:
-    if kernel.device_type == "CPU":
+    if kernel.device_type in ("CPU", "DEFAULT"):
       by_op.setdefault(kernel.op, []).append(kernel)
   return by_op
 
@@ -79,7 +79,7 @@ def _narrower(attrs, kernel_defs):
       taken.update(
         (_values(found[0].allowed_values.list) if found else allowed) or [None]
       )
-    if None not in taken and taken != set(allowed or ()):
+    if taken and None not in taken and taken != set(allowed or ()):
       narrower[name] = sorted(taken)
   return narrower
 
@@ -97,10 +97,7 @@ def describe(op_def, gradients, cpu_kernels):
     line["required"] = required
   if op_def.name in gradients:
     line["gradient"] = True
-  if op_def.name not in cpu_kernels:
-    line["cpu"] = None
-    return line
-  narrower = _narrower(line["attrs"], cpu_kernels[op_def.name])
+  narrower = _narrower(line["attrs"], cpu_kernels.get(op_def.name, []))
   if narrower:
     line["cpu"] = narrower
   return line
