@@ -19,6 +19,8 @@ from hub_image_export.graph_defs import GraphDef
 _ATTRIBUTE = "_gradient_op_type"
 _RELATIVE_TOLERANCE = 1e-3
 _UNKNOWN_DIMENSION = 2
+# The check adds ops to graphs that outlive it, such as a user's tf.function.
+_SCOPE = "custom_gradient_check"
 
 
 def drop_custom_gradients(graph_def: GraphDef) -> None:
@@ -46,7 +48,7 @@ def unnatural_gradients(graph: Any) -> list[str]:
   for part in [graph, *function_graphs(graph)]:
     known: dict[tuple, bool] = {}
     for op in part.get_operations():
-      if _ATTRIBUTE not in op.node_def.attr:
+      if _ATTRIBUTE not in op.node_def.attr or _is_of_the_check(op):
         continue
       kind = _kind(op)
       if kind not in known:
@@ -63,9 +65,13 @@ def _kind(op: Any) -> tuple:
   return op.type, producers, before
 
 
+def _is_of_the_check(op: Any) -> bool:
+  return op.name.startswith(_SCOPE)
+
+
 def _is_natural(op: Any) -> bool:
   arguments = [x for x in _arguments(op) if x.dtype.is_floating]
-  with op.graph.as_default():
+  with op.graph.as_default(), tf.name_scope(_SCOPE):
     try:
       custom = [_gradients(y, arguments) for y in _results(op)]
     except LookupError:
@@ -99,7 +105,11 @@ def _arguments(op: Any) -> list[Any]:
 
 
 def _results(op: Any) -> list[Any]:
-  return [y for y in op.outputs if y.consumers()]
+  return [
+    y
+    for y in op.outputs
+    if not all(_is_of_the_check(user) for user in y.consumers())
+  ]
 
 
 def _natural_results(op: Any) -> list[Any]:

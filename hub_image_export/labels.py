@@ -40,7 +40,7 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
 
 def _read(path: str) -> list[str]:
   try:
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
       text = file.read()
   except UnicodeDecodeError as error:
     raise ValueError(

@@ -115,10 +115,7 @@ def _unknown_attribute(node: NodeDef, entry: dict) -> str | None:
 
 
 def _missing_kernel(node: NodeDef, entry: dict) -> str | None:
-  narrower = entry.get("cpu", {})
-  if narrower is None:
-    return "TensorFlow 1.15 has no kernel for CPUs"
-  for name, allowed in sorted(narrower.items()):
+  for name, allowed in sorted(entry.get("cpu", {}).items()):
     value = _value(node.attr[name]) if name in node.attr else None
     if value and value not in allowed:
       return f"TensorFlow 1.15 has no kernel for CPUs with {name}={value}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hub_image_export import graph_defs
 from hub_image_export.compat import tf
 from hub_image_export.portability.substitution import Substitution, attrs_of
@@ -35,8 +33,7 @@ _FULL_RANGE = {
   "StatelessRandomUniformFullIntV2": 0,
   "StatefulUniformFullInt": 2,
 }
-_BINOMIAL = "StatefulRandomBinomial"
-DRAWS = frozenset({*_PLAIN, *_FULL_RANGE, _BINOMIAL})
+DRAWS = frozenset({*_PLAIN, *_FULL_RANGE})
 
 _SEEDS = {"seed": 0, "seed2": 0}
 _SIGNED = {tf.uint32: tf.int32, tf.uint64: tf.int64}
@@ -44,7 +41,7 @@ _STATE_SIZE = 3  # Of the Philox algorithm: a counter of two, and a key.
 
 
 def _shape_type(node: NodeDef):
-  for name in ("Tshape", "shape_dtype", "S", "T"):
+  for name in ("Tshape", "shape_dtype", "T"):
     if name in node.attr:
       return node.attr[name]
   raise AssertionError(f"{node.op} has no type of its shape")
@@ -83,8 +80,6 @@ def draw_plainly(node: NodeDef, new: Substitution) -> None:
   if node.op in _FULL_RANGE:
     shape = node.input[_FULL_RANGE[node.op]]
     _integers(new, shape, _shape_type(node), _dtype(node))
-  elif node.op == _BINOMIAL:
-    _binomial(node, new)
   else:
     op, indices = _PLAIN[node.op]
     inputs = [node.input[i] for i in indices]
@@ -96,13 +91,3 @@ def _plain_attrs(op: str, node: NodeDef) -> dict:
     return attrs_of(node, "T", "output_dtype")
   name = "Tout" if op == _INTEGER else "dtype"
   return {"T": _shape_type(node), name: node.attr["dtype"]}
-
-
-def _binomial(node: NodeDef, new: Substitution) -> None:
-  """There is no plain op: seeds a stateless one with random integers."""
-  low, high = new.constant(0), new.constant(tf.int32.max)
-  inputs = [new.constant([2]), low, high]
-  seed = new.add(_INTEGER, inputs, T=tf.int32, Tout=tf.int32, **_SEEDS)
-  attrs = attrs_of(node, "S", "T", "dtype")
-  inputs = [node.input[2], seed, *node.input[3:5]]
-  new.finish("StatelessRandomBinomial", inputs, Tseed=tf.int32, **attrs)

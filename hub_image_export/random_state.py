@@ -67,7 +67,6 @@ GENERATOR_OPS = frozenset(
     "StatefulTruncatedNormal",
     "StatefulUniformInt",
     "StatefulUniformFullInt",
-    "StatefulRandomBinomial",
   }
 )
 ASSIGNMENTS = frozenset(

@@ -93,13 +93,17 @@ class _Plainly:
       new.finish("Identity", [drawn], T=dtype)
 
   def _identity(self, node: NodeDef) -> tuple:
-    """The op and its inputs, where keys stand for the seed they come from."""
-    inputs = []
-    for name in graph_defs.data_inputs(node):
-      source = self._nodes[graph_defs.node_of(name)]
-      is_key = source.op == "StatelessRandomGetKeyCounter"
-      inputs.append(source.input[0] if is_key else graph_defs.canonical(name))
-    return (node.op, *inputs)
+    """The op and its inputs, with keys as the seeds that they come from."""
+    names = graph_defs.data_inputs(node)
+    return (node.op, *map(self._input_identity, names))
+
+  def _input_identity(self, tensor: str) -> str | bytes:
+    source = self._nodes[graph_defs.node_of(tensor)]
+    if source.op == "StatelessRandomGetKeyCounter":
+      return graph_defs.canonical(source.input[0])
+    if source.op == "Const":
+      return source.attr["value"].SerializeToString()
+    return graph_defs.canonical(tensor)
 
 
 class _OfState:

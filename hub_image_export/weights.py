@@ -19,17 +19,23 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
   Args:
     prefix: path of the checkpoint (`…/variables/variables`).
     variables: each stands in the checkpoint under its name.
+
+  Raises:
+    OSError: it cannot be written there.
   """
   variables = list(variables)
   if not variables:
     return
   os.makedirs(os.path.dirname(prefix), exist_ok=True)
-  tf.raw_ops.SaveV2(
-    prefix=prefix,
-    tensor_names=[variable.name for variable in variables],
-    shape_and_slices=[""] * len(variables),
-    tensors=[variable.read() for variable in variables],
-  )
+  try:
+    tf.raw_ops.SaveV2(
+      prefix=prefix,
+      tensor_names=[variable.name for variable in variables],
+      shape_and_slices=[""] * len(variables),
+      tensors=[variable.read() for variable in variables],
+    )
+  except tf.errors.OpError as error:
+    raise OSError(f"the checkpoint: {error.message}") from error
 
 
 def check_finite(variables: Iterable[Variable]) -> None:

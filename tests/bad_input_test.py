@@ -258,9 +258,7 @@ def _check(action, exception, words):
   [pytest.param(*row[1:], id=row[0]) for row in FUNCTIONS],
 )
 def test_function(fn, exception, words):
-  _check(
-    lambda: hie.make_feature_vector_module(fn(), 12, 10), exception, words
-  )
+  _check(lambda: hie.make_feature_vector_module(fn(), 12, 10), exception, words)
 
 
 ARGUMENTS = [

@@ -55,6 +55,10 @@ class Consumer:
           self.updates = v1.get_collection(UPDATE_OPS)
       self.variables = self.module.variable_map
       self._initialize = v1.global_variables_initializer()
+    self.start_session()
+
+  def start_session(self) -> None:
+    """A new session, with the module's weights."""
     self.session = v1.Session(graph=self.graph)
     self.reset()
 

@@ -34,7 +34,14 @@ def run(task, jobs, directory):
   with open(jobs_file, "w") as file:
     json.dump(jobs, file)
   process = subprocess.run(
-    [sys.executable, "-m", "tests.fresh_process", task, jobs_file, results_file],
+    [
+      sys.executable,
+      "-m",
+      "tests.fresh_process",
+      task,
+      jobs_file,
+      results_file,
+    ],
     cwd=_ROOT,
     capture_output=True,
     text=True,
@@ -78,12 +85,14 @@ def _gradients(job):
         objective(tasks), list(variables.values())
       )
     fetches = {
-      name: tf_gradient
-      for name, tf_gradient in zip(variables, gradients)
-      if tf_gradient is not None
+      name: gradient
+      for name, gradient in zip(variables, gradients)
+      if gradient is not None
     }
     images = random_images(4, *job["size"])
     label = ",".join(tags)
+    # Gradients of loops change the loops: a session must not know them yet.
+    consumer.start_session()
     for name, value in consumer.run(fetches, images).items():
       found[f"{label}|{name}"] = np.asarray(value)
     found[f"{label}#trainable"] = np.array(sorted(variables), dtype=str)

@@ -15,6 +15,7 @@ import numpy as np
 from hub_image_export.compat import tf
 
 v1 = tf.compat.v1
+_NO_IMAGES = np.zeros([1, 12, 10, 3], np.float32)
 TASKS = ("image_classification", "image_feature_vector")
 
 
@@ -131,6 +132,12 @@ class GraphLive:
     return dict(self._values)
 
   def _run(self, images, training, fetch):
+    try:
+      return self._run_in_graph(images, training, fetch)
+    finally:
+      _heal_keras_2()
+
+  def _run_in_graph(self, images, training, fetch):
     with tf.Graph().as_default(), v1.Session() as session:
       outputs = flat(
         self._fn(tf.constant(images), is_training=training), self._main_task
@@ -144,9 +151,10 @@ class GraphLive:
     return result, after
 
   def trainable_names(self) -> set[str]:
-    with tf.Graph().as_default():
-      self._fn(tf.zeros([1, 12, 10, 3]), is_training=True)
-      return {v.op.name for v in v1.trainable_variables()}
+    def fetch(outputs, variables):
+      return {v.op.name: v for v in v1.trainable_variables()}
+
+    return set(self._run(_NO_IMAGES, True, fetch)[0])
 
   def outputs(self, images, training=False) -> dict[str, np.ndarray]:
     return self._run(images, training, lambda outputs, _: outputs)[0]
@@ -169,8 +177,17 @@ class GraphLive:
     def fetch(outputs, variables):
       return v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
 
-    images = np.zeros([1, 12, 10, 3], np.float32)
-    return [float(loss) for loss in self._run(images, True, fetch)[0]]
+    return [float(loss) for loss in self._run(_NO_IMAGES, True, fetch)[0]]
+
+
+def _heal_keras_2() -> None:
+  """`tf.compat.v1.layers` in a graph makes Keras' own classes those of TF1.
+
+  Live models fail from then on, until a new eager layer of each class is made.
+  """
+  layers = tf.keras.layers
+  layers.Conv2D(1, 1)
+  layers.BatchNormalization()
 
 
 def make_live(source: Source, main_task: str, module_path: str):

@@ -22,7 +22,6 @@ from hub_image_export import functions, graph_defs, known_ops, randomness
 from hub_image_export.compat import tf
 from hub_image_export.portability import make_portable
 
-
 GraphDef = tf.compat.v1.GraphDef
 
 PYTHON = os.environ.get("HIE_TF115_PYTHON")
@@ -30,7 +29,11 @@ needs_tf115 = pytest.mark.skipif(
   not PYTHON,
   reason="HIE_TF115_PYTHON names no Python 3.7 with TensorFlow 1.15",
 )
-_ASSIGNMENTS = ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
+_ASSIGNMENTS = (
+  "AssignVariableOp",
+  "AssignAddVariableOp",
+  "AssignSubVariableOp",
+)
 
 
 @dataclasses.dataclass

@@ -27,7 +27,7 @@ def run(graph_def, feeds, request):
   with tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name="")
     fetches = {
-      "fetch%d" % i: graph.get_tensor_by_name(name)
+      f"fetch{i}": graph.get_tensor_by_name(name)
       for i, name in enumerate(request["fetch"])
     }
     sources = [graph.get_tensor_by_name(n) for n in request["differentiate"]]
@@ -36,13 +36,13 @@ def run(graph_def, feeds, request):
       found = tf.gradients(loss, sources)
       for i, gradient in enumerate(found):
         if gradient is not None:
-          fetches["gradient%d" % i] = tf.convert_to_tensor(gradient)
+          fetches[f"gradient{i}"] = tf.convert_to_tensor(gradient)
     with tf.Session() as session:
       session.run(request["initialize"], feeds)
       results = session.run(fetches, feeds)
       session.run(request["update"], feeds)
       for i, name in enumerate(request["read"]):
-        results["read%d" % i] = session.run(name, feeds)
+        results[f"read{i}"] = session.run(name, feeds)
   return results
 
 
@@ -56,7 +56,7 @@ def main(argv):
       results = run(graph_def, *arguments)
     except Exception as error:  # Any: the caller shows it, by case.
       with open(case + ".error", "w") as output:
-        output.write("%s: %s" % (type(error).__name__, error))
+        output.write(f"{type(error).__name__}: {error}")
     else:
       np.savez(case + ".result.npz", **results)
 

@@ -1,4 +1,4 @@
-"""Loads, runs and trains modules in one version of TensorFlow; says how it went.
+"""Loads, runs and trains modules in one version of TensorFlow; says how they do.
 
   python tools/try_modules.py path/to/module [path/to/another ...]
 

@@ -6,6 +6,9 @@ Only plain files and directories with relative names are taken. Python's own
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import shutil
 import tarfile
@@ -18,6 +21,17 @@ MAX_BYTES = 16 * 2**30
 _MAX_READ = 2**22
 _MAX_NAME = 500
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+_OPENERS = ((_GZIP, gzip.open), (_BZIP2, bz2.open), (_XZ, lzma.open))
+_DAMAGED = (
+  tarfile.TarError,
+  zlib.error,
+  lzma.LZMAError,
+  EOFError,
+  OSError,
+  OverflowError,
+  RecursionError,
+  ValueError,
+)
 _USTAR = slice(257, 262)
 
 
@@ -77,12 +91,10 @@ def unpack(path: str, folder: str) -> None:
   """
   try:
     with _opened(path) as plain:
-      archive = tarfile.open(fileobj=_Limited(plain), mode="r:")
-      _unpack_members(archive, folder)
-  except (
-    tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError,
-    RecursionError, OSError,
-  ) as error:  # fmt: skip
+      limited = _Limited(plain)
+      with tarfile.open(fileobj=limited, mode="r:") as archive:
+        _unpack_members(archive, folder)
+  except _DAMAGED as error:
     raise ArchiveError(
       "corrupt-file",
       "",
@@ -91,15 +103,12 @@ def unpack(path: str, folder: str) -> None:
 
 
 def _opened(path: str) -> IO[bytes]:
-  import bz2
-  import gzip
-  import lzma
-
+  """The tar file itself, behind whatever compresses it."""
   with open(path, "rb") as file:
     start = file.read(8)
-  for magic, opener in ((_GZIP, gzip), (_BZIP2, bz2), (_XZ, lzma)):
+  for magic, opener in _OPENERS:
     if start.startswith(magic):
-      return opener.open(path, "rb")
+      return opener(path, "rb")
   return open(path, "rb")
 
 
@@ -117,7 +126,6 @@ def _unpack_members(archive: tarfile.TarFile, folder: str) -> None:
         member.name, f"a member of {member.size} bytes", "less in total"
       )
     _unpack_member(archive, member, folder)
-    archive.members.clear()  # tarfile keeps all that it has seen.
   if not count:
     raise ArchiveError("not-a-module", "", "The archive is empty.")
 

@@ -115,9 +115,7 @@ def _check_batch(
     )
 
 
-def _check_input_used(
-  both: np.ndarray, place: str, findings: Findings
-) -> None:
+def _check_input_used(both: np.ndarray, place: str, findings: Findings) -> None:
   if images.distance(both[0], both[1]) <= images.ROUNDING:
     findings.add(
       "input-ignored",
@@ -165,7 +163,9 @@ def _check_other_size(
   findings: Findings,
 ) -> None:
   """C15: who leaves height and width unknown accepts others."""
-  sizes = [input_size(loaded.variant, n) for n in loaded.variant.image_signatures]
+  sizes = [
+    input_size(loaded.variant, n) for n in loaded.variant.image_signatures
+  ]
   if not names or any(s is None or s[0] or s[1] for s in sizes):
     return
   other = size[0] + size[0] // 4 + 1, size[1] + size[1] // 2 + 1
@@ -183,7 +183,9 @@ def _check_other_size(
     return
   for name in names:
     expected = width(loaded.variant, name)
-    if values[name].shape != (1, expected) or not np.all(np.isfinite(values[name])):
+    if values[name].shape != (1, expected) or not np.all(
+      np.isfinite(values[name])
+    ):
       findings.add(
         "size-dependent",
         loaded.variant.where(name, contract.DEFAULT_OUTPUT),

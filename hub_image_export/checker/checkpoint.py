@@ -13,7 +13,13 @@ from hub_image_export.checker.graph import VARIABLE_OPS
 from hub_image_export.checker.report import Findings
 from hub_image_export.compat import tf
 
-_READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, TypeError)
+_READ_ERRORS = (
+  tf.errors.OpError,
+  IndexError,
+  RuntimeError,
+  TypeError,
+  ValueError,
+)
 
 
 def check_checkpoint(module: modules.Module, findings: Findings) -> None:
@@ -125,7 +131,10 @@ def _read_all(
   """Reads each tensor, which verifies its checksum."""
   for name in sorted(shapes):
     dtype = dtypes[name]
-    if dtype.size and modules.element_count(tuple(shapes[name])) * dtype.size > available:
+    if (
+      dtype.size
+      and modules.element_count(tuple(shapes[name])) * dtype.size > available
+    ):
       findings.add(
         "corrupt-file",
         f"{contract.VARIABLES_PREFIX}, {name}",

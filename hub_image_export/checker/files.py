@@ -92,11 +92,15 @@ def _check_kinds(directory: str, paths: list[str], findings: Findings) -> bool:
     try:
       status = os.stat(full)
     except OSError as error:
-      findings.add("corrupt-file", path, f"It cannot be read: {error.strerror}.")
+      findings.add(
+        "corrupt-file", path, f"It cannot be read: {error.strerror}."
+      )
       good = False
       continue
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-      findings.add("corrupt-file", path, "Got a device, pipe or socket; expected a file.")
+      findings.add(
+        "corrupt-file", path, "Got a device, pipe or socket; expected a file."
+      )
       good = False
     elif status.st_size > _LIMITS.get(path, status.st_size):
       findings.add(
@@ -112,7 +116,11 @@ def _check_expected(paths: list[str], findings: Findings) -> None:
   folders = (contract.ASSETS_DIR + "/", contract.EXTRA_ASSETS_DIR + "/")
   known = (contract.SAVED_MODEL_FILE, contract.MODULE_DEF_FILE)
   for path in paths:
-    if path in known or path.startswith(folders) or _VARIABLES_FILE.fullmatch(path):
+    if (
+      path in known
+      or path.startswith(folders)
+      or _VARIABLES_FILE.fullmatch(path)
+    ):
       continue
     findings.add(
       "unexpected-file",

@@ -1,4 +1,4 @@
-"""Rules about fine-tuning that the files show (F4, F5, H1)."""
+"""Rules about fine-tuning that the files show (F4, F5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hub_image_export.compat import tf
 
 _PLAIN_ASSIGNMENTS = ("Assign", "AssignVariableOp")
 _FUSED_BATCH_NORM = "FusedBatchNorm"
-_FLOAT32 = tf.float32.as_datatype_enum
 _CUSTOM_GRADIENT = "_gradient_op_type"
 
 
@@ -24,10 +23,8 @@ def check_fine_tuning(module: modules.Module, findings: Findings) -> None:
     _check_updates_without_asking(variant, findings)
     _check_placeholders(variant, findings)
     _check_custom_gradients(variant, findings)
-    _check_momentum_inputs(variant, findings)
   if module.train is not None:
     _check_update_ops(module.train, findings)
-    _check_momentum_used(module.train, findings)
   if module.main is not None:
     _check_trainable(module, findings)
 
@@ -37,9 +34,7 @@ def updates(variant: modules.Variant) -> dict[str, list[str]]:
 
   Integers are the state of random generators and counters.
   """
-  initializers = {
-    node_name(v.initializer) for v in variant.variables.values()
-  }
+  initializers = {node_name(v.initializer) for v in variant.variables.values()}
   found = {}
   for name, targets in variant.graph.assignments.items():
     targets = [t for t in targets if _is_float(variant.graph, t)]
@@ -70,7 +65,9 @@ def _initializes(graph: Graph, name: str) -> bool:
 
 
 def _is_float(graph: Graph, variable: str) -> bool:
-  return tf.dtypes.as_dtype(graph.nodes[variable].attr["dtype"].type).is_floating
+  return tf.dtypes.as_dtype(
+    graph.nodes[variable].attr["dtype"].type
+  ).is_floating
 
 
 def _check_update_ops(variant: modules.Variant, findings: Findings) -> None:
@@ -82,7 +79,7 @@ def _check_update_ops(variant: modules.Variant, findings: Findings) -> None:
     if name in reached:
       moved.update(targets)
     else:
-      left_out.update({target: name for target in targets})
+      left_out.update(dict.fromkeys(targets, name))
   dead = _dead_averages(variant) - moved
   for variable in sorted((set(left_out) - moved) | dead):
     how = left_out.get(variable, "no operation")
@@ -109,9 +106,7 @@ def _dead_averages(variant: modules.Variant) -> set[str]:
   for the update, even where the fused op takes them as inputs.
   """
   averages = {
-    name
-    for name in variant.variables
-    if "moving_" in name.rpartition("/")[2]
+    name for name in variant.variables if "moving_" in name.rpartition("/")[2]
   }
   used = _ancestors_without_training_averages(variant)
   return averages - used
@@ -213,55 +208,4 @@ def _check_trainable(module: modules.Module, findings: Findings) -> None:
       f"Got {len(variant.variables)} variables, none of which is in "
       "TRAINABLE_VARIABLES; expected the weights there, so that consumers can "
       "fine-tune them.",
-    )
-
-
-def momentum_input(variant: modules.Variant) -> tuple[str, str] | None:
-  """A signature with `batch_norm_momentum`, and that tensor (H1)."""
-  for task in contract.TASKS:
-    name = contract.bn_hparams_signature(task)
-    if name in variant.signatures:
-      inputs = variant.signatures[name].inputs
-      if contract.BATCH_NORM_MOMENTUM in inputs:
-        return name, inputs[contract.BATCH_NORM_MOMENTUM].name
-  return None
-
-
-def _check_momentum_inputs(
-  variant: modules.Variant, findings: Findings
-) -> None:
-  for task in contract.TASKS:
-    name = contract.bn_hparams_signature(task)
-    if name not in variant.signatures:
-      continue
-    inputs = variant.signatures[name].inputs
-    if contract.BATCH_NORM_MOMENTUM not in inputs:
-      text = f"Got the inputs {sorted(inputs)[:10]}"
-    else:
-      info = inputs[contract.BATCH_NORM_MOMENTUM]
-      shape = modules.dims(info.tensor_shape)
-      if info.dtype == _FLOAT32 and shape == ():
-        continue
-      text = f"Got {modules.dtype_name(info.dtype)} {modules.shown(shape)}"
-    findings.add(
-      "bn-hparams-dead",
-      variant.where(name),
-      f"{text}; expected a float32 scalar batch_norm_momentum. Add it, or "
-      "leave the signature out.",
-    )
-
-
-def _check_momentum_used(variant: modules.Variant, findings: Findings) -> None:
-  found = momentum_input(variant)
-  if found is None:
-    return
-  signature, tensor = found
-  entries = variant.collection(contract.UPDATE_OPS)
-  if node_name(tensor) not in variant.graph.ancestors(entries):
-    findings.add(
-      "bn-hparams-dead",
-      variant.where(signature, tensor),
-      "No update of a moving average depends on batch_norm_momentum; "
-      "expected it to be their decay. Use it in batch norm, or leave the "
-      "signature out.",
     )

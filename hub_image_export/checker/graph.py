@@ -17,7 +17,9 @@ _ASSIGN = re.compile(
   r"Assign|^(Resource)?(Sparse)?Apply"
   r"|^(Resource)?Scatter(Nd)?(Update|Add|Sub|Mul|Div|Min|Max)"
 )
-_RANDOM = re.compile(r"Random|Multinomial|TruncatedNormal|^Stateful.*(Normal|Uniform)")
+_RANDOM = re.compile(
+  r"Random|Multinomial|TruncatedNormal|^Stateful.*(Normal|Uniform)"
+)
 # Ops that give their first input as it is, perhaps under another shape.
 _FORWARDING = frozenset(
   {

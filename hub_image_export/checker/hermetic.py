@@ -39,10 +39,18 @@ _STATE_INSIDE = re.compile(
   r"|^FakeQuant|^Sdca|DrawBoundingBox|^SymbolicGradient$|^Bernoulli"
 )
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
-_PRINT_TARGETS = (b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)")
+_PRINT_TARGETS = (
+  b"stdout",
+  b"stderr",
+  b"log(info)",
+  b"log(warning)",
+  b"log(error)",
+)
 # Every machine has a CPU.
 _ANYWHERE = re.compile(r"|/?(device:)?cpu:(0|\*)", re.IGNORECASE)
-_ABSOLUTE = re.compile(rb"(file|gs|s3|hdfs|https?)://|/[^/\s]+/[^/\s]+/|[A-Za-z]:\\")
+_ABSOLUTE = re.compile(
+  rb"(file|gs|s3|hdfs|https?)://|/[^/\s]+/[^/\s]+/|[A-Za-z]:\\"
+)
 
 
 def check_hermetic(module: Module, findings: Findings) -> None:

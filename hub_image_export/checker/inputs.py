@@ -56,7 +56,9 @@ def _check_images(
 
 def _check_shape(info: Any, place: str, findings: Findings) -> None:
   shape = modules.dims(info.tensor_shape)
-  text = f"Got the shape {modules.shown(shape)}; expected [?, height, width, 3]."
+  text = (
+    f"Got the shape {modules.shown(shape)}; expected [?, height, width, 3]."
+  )
   if shape is None or len(shape) != 4:
     findings.add("images-rank", place, f"{text} Reshape inside the module.")
     return

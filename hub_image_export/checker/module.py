@@ -6,12 +6,14 @@ import dataclasses
 import functools
 from typing import Any
 
-from tensorflow.core.framework import variable_pb2
-from tensorflow_hub import module_attachment_pb2
-
 from hub_image_export import contract
 from hub_image_export.checker.graph import VARIABLE_OPS, Graph, node_name
-from hub_image_export.compat import hub, tf
+from hub_image_export.checker.messages import (
+  ImageModuleInfo,
+  ModuleAttachment,
+  VariableDef,
+)
+from hub_image_export.compat import tf
 
 IMAGE_SIGNATURES = (
   contract.DEFAULT_SIGNATURE,
@@ -103,7 +105,7 @@ class Variant:
       return []
     found = []
     for value in self.meta_graph.collection_def[collection].bytes_list.value:
-      found.append(self._variable(variable_pb2.VariableDef.FromString(value)))
+      found.append(self._variable(VariableDef.FromString(value)))
     return found
 
   def _variable(self, definition: Any) -> Variable:
@@ -209,9 +211,9 @@ def attached_image_size(variant: Variant) -> tuple[int, int] | None:
     return None
   values = variant.meta_graph.collection_def[name].bytes_list.value
   for value in values:
-    attachment = module_attachment_pb2.ModuleAttachment.FromString(value)
+    attachment = ModuleAttachment.FromString(value)
     if attachment.key == contract.IMAGE_MODULE_INFO:
-      size = hub.ImageModuleInfo.FromString(attachment.value).default_image_size
+      size = ImageModuleInfo.FromString(attachment.value).default_image_size
       if size.height and size.width:
         return size.height, size.width
   return None

@@ -6,10 +6,13 @@ import os
 import pathlib
 
 from google.protobuf import message
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-from tensorflow_hub import module_def_pb2
 
 from hub_image_export import contract
+from hub_image_export.checker.messages import (
+  AssetFileDef,
+  ModuleDef,
+  SavedModel,
+)
 from hub_image_export.checker.module import Module, Variant
 from hub_image_export.checker.report import Findings
 
@@ -19,7 +22,7 @@ _SAVED_MODEL_ASSETS = "saved_model_assets"
 def read_module(directory: str, findings: Findings) -> Module | None:
   """The module in `directory`; None where its graph cannot be parsed."""
   _check_module_def(directory, findings)
-  saved_model = saved_model_pb2.SavedModel()
+  saved_model = SavedModel()
   data = (pathlib.Path(directory) / contract.SAVED_MODEL_FILE).read_bytes()
   try:
     saved_model.ParseFromString(data)
@@ -46,7 +49,7 @@ def _check_module_def(directory: str, findings: Findings) -> None:
   path = pathlib.Path(directory) / contract.MODULE_DEF_FILE
   if not path.exists():
     return
-  definition = module_def_pb2.ModuleDef()
+  definition = ModuleDef()
   try:
     definition.ParseFromString(path.read_bytes())
   except (message.DecodeError, ValueError) as error:
@@ -54,7 +57,7 @@ def _check_module_def(directory: str, findings: Findings) -> None:
       "corrupt-file", path.name, f"It does not parse ({error}). Export again."
     )
     return
-  if definition.format != module_def_pb2.ModuleDef.FORMAT_V3:
+  if definition.format != ModuleDef.FORMAT_V3:
     findings.add(
       "corrupt-file",
       path.name,
@@ -90,14 +93,14 @@ def check_assets(module: Module, findings: Findings) -> None:
       )
 
 
-def asset_files(variant: Variant) -> list[meta_graph_pb2.AssetFileDef]:
+def asset_files(variant: Variant) -> list[AssetFileDef]:
   """The assets that a variant's graph refers to."""
   if _SAVED_MODEL_ASSETS not in variant.meta_graph.collection_def:
     return []
   collection = variant.meta_graph.collection_def[_SAVED_MODEL_ASSETS]
   found = []
   for value in collection.any_list.value:
-    asset = meta_graph_pb2.AssetFileDef()
+    asset = AssetFileDef()
     if value.Unpack(asset):
       found.append(asset)
   return found

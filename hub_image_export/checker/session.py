@@ -32,9 +32,9 @@ class LoadedVariant:
   def __init__(self, spec: Any, variant: Variant, trainable: bool):
     self.variant = variant
     self._primary = primary_signature(variant)
-    self._images_name = variant.signatures[self._primary].inputs[
-      contract.IMAGES
-    ].name
+    self._images_name = (
+      variant.signatures[self._primary].inputs[contract.IMAGES].name
+    )
     self._graph = tf.Graph()
     with self._graph.as_default():
       self.module = hub.Module(spec, trainable=trainable, tags=variant.tags)

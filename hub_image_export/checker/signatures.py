@@ -27,9 +27,7 @@ def check_signatures(module: modules.Module, findings: Findings) -> None:
     _check_default_is_a_task(main, findings)
 
 
-def _check_tensors_exist(
-  variant: modules.Variant, findings: Findings
-) -> None:
+def _check_tensors_exist(variant: modules.Variant, findings: Findings) -> None:
   """Signatures and collections that name nodes which are not there."""
   named = variant.output_tensors()
   for signature in variant.signatures:
@@ -157,8 +155,8 @@ def primary_task(variant: modules.Variant) -> str | None:
     if other is None:
       continue
     ours, theirs = map(variant.graph.behind_forwarding, (tensor, other))
-    if ours == theirs or fingerprint(
-      variant.graph, ours, known
-    ) == fingerprint(variant.graph, theirs, known):
+    if ours == theirs or fingerprint(variant.graph, ours, known) == fingerprint(
+      variant.graph, theirs, known
+    ):
       return task
   return None

@@ -8,6 +8,7 @@ from hub_image_export.checker.checkpoint import check_checkpoint
 from hub_image_export.checker.files import check_files
 from hub_image_export.checker.fine_tuning import check_fine_tuning
 from hub_image_export.checker.hermetic import check_hermetic
+from hub_image_export.checker.hyperparameters import check_hyperparameters
 from hub_image_export.checker.inputs import check_inputs
 from hub_image_export.checker.module import Module
 from hub_image_export.checker.outputs import check_outputs
@@ -26,6 +27,7 @@ _GROUPS: tuple[Callable[[Module, Findings], None], ...] = (
   check_inputs,
   check_outputs,
   check_fine_tuning,
+  check_hyperparameters,
   check_portability,
 )
 

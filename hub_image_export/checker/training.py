@@ -8,7 +8,8 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker import images
-from hub_image_export.checker.fine_tuning import momentum_input, updates
+from hub_image_export.checker.fine_tuning import updates
+from hub_image_export.checker.hyperparameters import momentum_input
 from hub_image_export.checker.report import Findings
 from hub_image_export.checker.session import LoadedVariant
 from hub_image_export.compat import tf

@@ -24,9 +24,7 @@ class _Operand:
 class _Product:
   """Spells out one Einsum of one or two operands."""
 
-  def __init__(
-    self, new: Substitution, operands: list[_Operand], output: str
-  ):
+  def __init__(self, new: Substitution, operands: list[_Operand], output: str):
     self._new = new
     self._t = {"T": new.node.attr["T"]}
     self._operands = operands

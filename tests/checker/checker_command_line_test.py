@@ -56,7 +56,9 @@ def test_help_is_quick_and_lists_our_flags_only():
   done = _subprocess("--help")
   seconds = time.perf_counter() - start
   assert done.returncode == 0
-  flags = {line.split()[0] for line in done.stdout.split("\n") if "  --" in line}
+  flags = {
+    line.split()[0] for line in done.stdout.split("\n") if "  --" in line
+  }
   assert {"--format", "--[no]strict", "--[no]static", "--timeout"} <= flags
   assert "--flagfile" not in done.stdout
   assert "--logtostderr" not in done.stdout

@@ -1,6 +1,6 @@
 """docs/rules.md is the table of rules.
 
-  python tests/checker/checker_docs_test.py     writes the table anew
+python tests/checker/checker_docs_test.py     writes the table anew
 """
 
 from __future__ import annotations

@@ -141,7 +141,9 @@ def test_time_limit_ends_a_module_that_never_ends(tmp_path):
       lambda y: tf.reduce_sum(tf.abs(y)) >= 0.0, lambda y: y + 0.0, [x]
     )
 
-  path = tiny.build(str(tmp_path / "module"), make_features=lambda x: tiny.pool(for_ever(x)))
+  path = tiny.build(
+    str(tmp_path / "module"), make_features=lambda x: tiny.pool(for_ever(x))
+  )
   start = time.time()
   report = check_module(path, timeout=25)
   assert [f.rule for f in report.errors] == ["unloadable"], str(report)
@@ -156,7 +158,9 @@ def test_gigantic_tensor_ends_in_a_finding(tmp_path):
     big = tf.zeros([tf.shape(x)[0] * 2**19, 2**19])
     return tiny.pool(x) + tf.reduce_sum(tf.abs(big))
 
-  path = tiny.build(str(tmp_path / "module"), make_features=features)
+  path = tiny.build(
+    str(tmp_path / "module"), make_features=features, variants=[set()]
+  )
   report = check_module(path, timeout=120)
   assert {f.rule for f in report.errors} == {"unloadable"}, str(report)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-
 import tiny
 from corpus import breaks, warns
+
 from hub_image_export.compat import tf
 
 v1 = tf.compat.v1

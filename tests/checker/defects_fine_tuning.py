@@ -5,6 +5,7 @@ from __future__ import annotations
 import edit
 import tiny
 from corpus import breaks, warns
+
 from hub_image_export.compat import hub, tf
 
 v1 = tf.compat.v1

@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+import tiny
 from tensorflow.core.protobuf import saved_model_pb2
 
-import tiny
 from hub_image_export.compat import tf
 
 

@@ -7,6 +7,7 @@ import tiny
 from corpus import good
 from defects_files import with_table
 from defects_fine_tuning import hyperparameters, only_features
+
 from hub_image_export.compat import hub, tf
 
 v1 = tf.compat.v1
@@ -29,9 +30,7 @@ def one_task_without_training(path):
 
 @good
 def variable_size(path):
-  tiny.build(
-    path, make_images=lambda: tiny.placeholder(None), info=(9, 7)
-  )
+  tiny.build(path, make_images=lambda: tiny.placeholder(None), info=(9, 7))
   edit.drop_debug_names(path)
 
 
@@ -170,9 +169,7 @@ def tiny_answers(path):
 def no_variables(path):
   def signatures(net):
     for name in ("default", "image_feature_vector"):
-      hub.add_signature(
-        name, {"images": net.images}, {"default": net.features}
-      )
+      hub.add_signature(name, {"images": net.images}, {"default": net.features})
 
   tiny.build(
     path,

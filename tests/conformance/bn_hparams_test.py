@@ -89,8 +89,10 @@ def test_moving_averages_follow_the_formula(name, specs):
     for key, change in changes[momentum].items():
       scale = np.max(np.abs(full[key]))
       np.testing.assert_allclose(
-        change, factor * full[key], rtol=0, atol=tolerance * scale * factor
-        + 1e-6
+        change,
+        factor * full[key],
+        rtol=0,
+        atol=tolerance * scale * factor + 1e-6,
       )
 
 

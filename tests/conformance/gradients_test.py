@@ -65,9 +65,7 @@ def test_training_gradients_are_those_of_the_source(model, gradients, exports):
 
 def _of_variant(found, label):
   prefix = f"{label}|"
-  return {
-    k[len(prefix) :]: v for k, v in found.items() if k.startswith(prefix)
-  }
+  return {k[len(prefix) :]: v for k, v in found.items() if k.startswith(prefix)}
 
 
 def _assert_same(found, expected, model):
