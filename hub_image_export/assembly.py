@@ -106,6 +106,7 @@ def build(
     variable_size=options.variable_size,
     bn_hparams=options.batch_norm_momentum,
     labels=classes,
+    preprocessing=preprocessing.describe(options.preprocess),
   )
   request = Request(
     tasks=tasks,

@@ -75,6 +75,7 @@ def make_image_function(
   kept = _kept_variants(variants, training, plan.source.name)
   _check_gradients(traces[: len(kept)], allow_custom_gradients)
   _check_dropout(variants[-1])
+  _tell_of_changes(kept)
   return ImageFunction(
     name=plan.source.name,
     variants=tuple(kept),
@@ -153,6 +154,22 @@ def _check_dropout(variant: Variant) -> None:
       raise ValueError(
         f"dropout is applied to the output for {task} (by {found!r}): a "
         "module leaves that to its consumers (C5). Return what goes into it"
+      )
+
+
+def _tell_of_changes(variants: list[Variant]) -> None:
+  for activation in variants[0].activations.values():
+    logging.info(
+      "The classifier ends in a %s: taken off, the module serves logits (C7)",
+      activation,
+    )
+  for variant in variants:
+    if variant.needs_newer:
+      logging.warning(
+        "The %s variant needs TensorFlow %s or newer: %s",
+        variant.name,
+        variant.oldest_tensorflow,
+        " ".join(variant.needs_newer[:3]),
       )
 
 

@@ -110,6 +110,8 @@ class LayerCalls:
 
 
 _active = threading.local()
+# Classes and layers are the process's: threads change them one at a time.
+_one_trace_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -117,6 +119,8 @@ def observe(
   before_call: Callable[[Layer], None] | None = None,
 ) -> Iterator[LayerCalls]:
   """Records the calls of layers that this thread makes inside the context.
+
+  Other threads wait until it is left.
 
   Args:
     before_call: called with each layer right before it is.
@@ -138,25 +142,29 @@ def observe(
     recorded.calls.append(LayerCall(layer, outputs, depth))
     return outputs
 
-  originals = [(cls, cls.__call__) for cls in _layer_classes()]
-  for cls, original in originals:
-    cls.__call__ = functools.wraps(original)(
-      lambda layer, *args, _original=original, **kwargs: observed(
-        _original, layer, *args, **kwargs
-      )
-    )
-  _active.recorded = recorded
-  try:
-    yield recorded
-  finally:
-    _active.recorded = None
+  with _one_trace_at_a_time:
+    originals = [(cls, cls.__call__) for cls in _layer_classes()]
     for cls, original in originals:
-      cls.__call__ = original
+      cls.__call__ = functools.wraps(original)(
+        lambda layer, *args, _original=original, **kwargs: observed(
+          _original, layer, *args, **kwargs
+        )
+      )
+    _active.recorded = recorded
+    try:
+      yield recorded
+    finally:
+      _active.recorded = None
+      for cls, original in originals:
+        cls.__call__ = original
 
 
 @contextlib.contextmanager
 def momentum_as(momentum: Any) -> Iterator[Callable[[Layer], None]]:
-  """Yields a hook that gives batch norm layers `momentum` for a while (H1)."""
+  """Yields a hook that gives batch norm layers `momentum` for a while (H1).
+
+  Other threads wait until it is left.
+  """
   own: list[tuple[Layer, Any]] = []
 
   def set_momentum(layer: Layer) -> None:
@@ -164,8 +172,9 @@ def momentum_as(momentum: Any) -> Iterator[Callable[[Layer], None]]:
       own.append((layer, layer.momentum))
       layer.momentum = momentum
 
-  try:
-    yield set_momentum
-  finally:
-    for layer, value in own:
-      layer.momentum = value
+  with _one_trace_at_a_time:
+    try:
+      yield set_momentum
+    finally:
+      for layer, value in own:
+        layer.momentum = value

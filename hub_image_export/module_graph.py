@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from hub_image_export import contract
+from hub_image_export import contract, preprocessing
 from hub_image_export.compat import hub, tf
 from hub_image_export.graph_defs import GraphDef
 from hub_image_export.variable_nodes import add_variables
@@ -27,6 +27,7 @@ class Interface:
     variable_size: whether images of other sizes are accepted (C15).
     bn_hparams: whether signatures with hyperparameters are there (H1).
     labels: names of the classes in order, or None.
+    preprocessing: what is done to the pixels, for people to read.
   """
 
   default_task: str
@@ -35,6 +36,7 @@ class Interface:
   variable_size: bool = False
   bn_hparams: bool = False
   labels: tuple[str, ...] | None = None
+  preprocessing: str = preprocessing.describe(None)
 
   @property
   def image_shape(self) -> list[int | None]:

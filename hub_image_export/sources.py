@@ -94,6 +94,7 @@ def _keras_source(model: Any, height: int, width: int) -> Source:
   shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or ()]
   if shapes:
     _check_keras_inputs(name, shapes, height, width)
+    _check_keras_input_type(name, model.inputs[0].dtype)
   if not model.built or not shapes:
     # Variables are made by the first call, which has to be an eager one.
     model(tf.zeros([1, height, width, 3]), training=False)
@@ -146,6 +147,17 @@ def _check_keras_inputs(
     raise ValueError(
       f"{name} has a fixed batch size of {shape[0]}: expected any (C14). "
       "Build it without batch_size"
+    )
+
+
+def _check_keras_input_type(name: str, dtype: Any) -> None:
+  """Keras casts silently, and pixels in [0, 1] are 0 as integers."""
+  dtype = tf.as_dtype(dtype)
+  if not dtype.is_floating:
+    raise ValueError(
+      f"{name} takes {dtype.name} images: expected float32, RGB in [0, 1] "
+      "(C12). Wrap it in a function that converts, say with "
+      f"tf.image.convert_image_dtype(images, tf.{dtype.name})"
     )
 
 

@@ -19,6 +19,7 @@ from hub_image_export.compat import (
 from hub_image_export.errors import CheckError
 from hub_image_export.image_function import ImageFunction
 from hub_image_export.module_graph import Interface, make_module_fn
+from hub_image_export.publishing import golden, manifest
 from hub_image_export.staging import Staging
 from hub_image_export.summary import Summary
 
@@ -53,6 +54,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     check: bool = False,
   ) -> Summary:
     """Writes the module to the directory `path`.
+
+    The module carries a manifest, the names of its classes and, if it was
+    verified, a golden example; the same model gives the same bytes each time.
 
     The module is written beside `path` and renamed into place when it is
     complete and verified: whatever fails, nothing is left behind, and nothing
@@ -94,15 +98,26 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       with summary.phase("write"):
         weights.check_finite(self.function.variables)
         self._write(staging.path, self._write_variables)
+        manifest.write_labels(staging.path, self.interface.labels)
       if verify:
         with summary.phase("verify"):
-          summary.differences = verification.verify(staging.path, self)
+          summary.differences = self._verify(staging.path)
+      with summary.phase("manifest"):
+        manifest.write_manifest(staging.path, self)
       if check:
         with summary.phase("check"):
           summary.report = _check(staging.path)
       summary.finish(os.fspath(path), staging.path, verified=verify)
       staging.commit()
     return summary
+
+  def _verify(self, path: str) -> list[verification.Difference]:
+    """Verifies the module, and lets it give its golden example."""
+    size = self.interface.height, self.interface.width
+    extra = manifest.extra_assets(path)
+    return verification.verify(
+      path, self, then=lambda module: golden.record(extra, module, size)
+    )
 
   def _write_variables(self, prefix: str | bytes) -> None:
     prefix = os.fsdecode(prefix)

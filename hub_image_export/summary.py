@@ -29,18 +29,23 @@ class Summary:
     differences: the largest differences, by output.
     report: what `check_module` said; None if it was not asked.
     seconds: by phase of the export.
+    archive: path of the archive, if one was written.
+    archive_sha256: of its bytes, as hexadecimal digits.
     num_bytes: size of the module on disk.
     num_parameters: how many numbers the variables hold.
     image_size: expected height and width in pixels (C16).
-    variants: "inference", and "train" where there is one.
+    variants: "inference", and "train" where there is one, with the oldest
+      TensorFlow for each.
     signatures: from signature to outputs, from output to its shape.
   """
 
   image_size: tuple[int, int]
-  variants: list[str]
+  variants: dict[str, str]
   signatures: dict[str, dict[str, str]]
   num_parameters: int
   path: str = ""
+  archive: str = ""
+  archive_sha256: str = ""
   report: Report | None = None
   verified: bool = False
   num_bytes: int = 0
@@ -51,10 +56,10 @@ class Summary:
   def start(cls, spec: ImageModuleSpec) -> Summary:
     return cls(
       image_size=(spec.interface.height, spec.interface.width),
-      variants=[
-        next(iter(variant.tags), "inference")
+      variants={
+        variant.name: variant.oldest_tensorflow
         for variant in spec.function.variants
-      ],
+      },
       signatures={
         name: {
           key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
@@ -85,7 +90,8 @@ class Summary:
       f"{self.num_parameters:,} parameters)",
       f"Images:     {height}x{width} RGB in "
       f"[{contract.PIXEL_MIN:g}, {contract.PIXEL_MAX:g}]",
-      f"Variants:   {', '.join(self.variants)}",
+      "Variants:   "
+      + ", ".join(f"{k} (TF >= {v})" for k, v in self.variants.items()),
       "Signatures:",
       *(
         f"  {name}: {outputs[contract.DEFAULT_OUTPUT]}"
@@ -100,6 +106,8 @@ class Summary:
     lines.append(f"Verified:   {self._verdict()}")
     if self.report is not None:
       lines.append(f"Checked:    {self._findings()}")
+    if self.archive:
+      lines.append(f"Archive:    {self.archive} (SHA-256 {self.archive_sha256})")
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)

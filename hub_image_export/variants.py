@@ -30,6 +30,7 @@ from hub_image_export.graph_defs import (
   node_of,
   prune,
 )
+from hub_image_export.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.tracing import Trace
 from hub_image_export.variables import Variable
 
@@ -66,6 +67,8 @@ class Variant:
     penalties: names of tensors (REGULARIZATION_LOSSES).
     updates: names of ops (UPDATE_OPS).
     activations: "softmax" or "sigmoid", by the task that it was taken off.
+    oldest_tensorflow: the oldest version that runs it ("1.15"), or trains it.
+    needs_newer: why that is not 1.15: a sentence for each op to blame.
   """
 
   tags: frozenset[str]
@@ -76,6 +79,12 @@ class Variant:
   penalties: tuple[str, ...]
   updates: tuple[str, ...]
   activations: dict[str, str]
+  oldest_tensorflow: str
+  needs_newer: tuple[str, ...]
+
+  @property
+  def name(self) -> str:
+    return "train" if self.tags else "inference"
 
   @property
   def outputs(self) -> list[str]:
@@ -126,6 +135,7 @@ def make_variant(
   graph_def = portability.make_portable(graph_def)
   updates = _assignments(graph_def, variables) if training else []
   graph_def = prune(graph_def, [*outputs, *penalties, *updates])
+  oldest, reasons = oldest_tensorflow(graph_def, training)
   _drop_private_attributes(graph_def)
   present = {node.name for node in graph_def.node}
   return Variant(
@@ -137,6 +147,8 @@ def make_variant(
     penalties=tuple(penalties),
     updates=tuple(updates),
     activations=activations,
+    oldest_tensorflow=oldest,
+    needs_newer=tuple(reasons),
   )
 
 
@@ -168,13 +180,7 @@ def _strip_activations(
 ) -> dict[str, str]:
   output = tasks.get(contract.IMAGE_CLASSIFICATION)
   activation = output and logits.strip_activation(graph_def, output)
-  if not activation:
-    return {}
-  logging.info(
-    "The classifier ends in a %s: taken off, the module serves logits",
-    activation,
-  )
-  return {contract.IMAGE_CLASSIFICATION: activation}
+  return {contract.IMAGE_CLASSIFICATION: activation} if activation else {}
 
 
 def _weight_penalties(

@@ -8,6 +8,7 @@ weights that it has now.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,10 +40,34 @@ class Difference:
   relative: float
 
 
-def verify(path: str, spec: ImageModuleSpec) -> list[Difference]:
+@dataclasses.dataclass(frozen=True)
+class LoadedModule:
+  """A module's inference variant, as a consumer has it.
+
+  Attributes:
+    graph: in which it was instantiated.
+    images: placeholder for them.
+    outputs: by signature and key (`"image_feature_vector/default"`).
+  """
+
+  graph: Any
+  images: Any
+  outputs: dict[str, Any]
+
+
+def verify(
+  path: str,
+  spec: ImageModuleSpec,
+  then: Callable[[LoadedModule], None] | None = None,
+) -> list[Difference]:
   """Compares the module in `path` with the source of `spec`.
 
   Random images of two batch sizes are used; with variable sizes, of two sizes.
+
+  Args:
+    path: the module's directory.
+    spec: of which it was made.
+    then: called with the loaded module if it was found good.
 
   Returns:
     The largest difference for each output.
@@ -54,7 +79,8 @@ def verify(path: str, spec: ImageModuleSpec) -> list[Difference]:
   batches = _batches(spec)
   worst: dict[str, Difference] = {}
   try:
-    results = _run_module(path, spec, batches)
+    module = _load(path, spec)
+    results = _run(module, batches)
   except tf.errors.OpError as error:
     raise VerificationError(
       f"the module does not run: {error.message.splitlines()[0]}"
@@ -66,6 +92,8 @@ def verify(path: str, spec: ImageModuleSpec) -> list[Difference]:
       difference = _compare(output, value, expected[output])
       if output not in worst or difference.relative > worst[output].relative:
         worst[output] = difference
+  if then is not None:
+    then(module)
   return [worst[output] for output in sorted(worst)]
 
 
@@ -79,11 +107,9 @@ def _batches(spec: ImageModuleSpec) -> list[np.ndarray]:
   return [random.uniform(size=s).astype(np.float32) for s in shapes]
 
 
-def _run_module(
-  path: str, spec: ImageModuleSpec, batches: list[np.ndarray]
-) -> list[dict[str, np.ndarray]]:
+def _load(path: str, spec: ImageModuleSpec) -> LoadedModule:
   graph = tf.Graph()
-  with quiet(), graph.as_default(), tf.compat.v1.Session() as session:
+  with quiet(), graph.as_default():
     module = hub.Module(path)
     images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
     images.set_shape(spec.interface.image_shape)
@@ -91,8 +117,17 @@ def _run_module(
     for task in spec.function.inference.tasks:
       results = module({contract.IMAGES: images}, signature=task, as_dict=True)
       outputs.update({f"{task}/{k}": v for k, v in results.items()})
+  return LoadedModule(graph, images, outputs)
+
+
+def _run(
+  module: LoadedModule, batches: list[np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+  with module.graph.as_default(), tf.compat.v1.Session() as session:
     session.run(tf.compat.v1.global_variables_initializer())
-    return [session.run(outputs, {images: batch}) for batch in batches]
+    return [
+      session.run(module.outputs, {module.images: batch}) for batch in batches
+    ]
 
 
 def _run_source(

@@ -108,6 +108,21 @@ def test_inside_of_a_thread(name, tmp_path):
     assert pool.submit(work).result().verified
 
 
+def test_in_several_threads_at_once():
+  """They share layer classes, and here the layers themselves, too."""
+  flags = _flags()
+  model = models.by_name("sequential")
+  source = model.make()
+
+  def work(_):
+    return model.build(source.fn, batch_norm_momentum=True).get_tags()
+
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    assert all(len(tags) == 2 for tags in pool.map(work, range(8)))
+  assert _flags() == flags
+  assert source.owner.get_layer("bn").momentum == pytest.approx(0.9)
+
+
 def test_the_users_optimizer_goes_on():
   """A Keras model that was exported can be fitted further."""
   source = models.by_name("functional").make()

@@ -1,0 +1,1 @@
+"""What a publisher needs beside the module: page, archive, manifest."""

@@ -1,0 +1,136 @@
+"""A module as one file, in the shape that hubs and their clients take.
+
+The same module gives the same bytes: files are sorted, and nothing of the
+machine, the user or the hour goes in. tensorflow_hub unpacks it straight from
+a web server, which it asks with `?tf-hub-format=compressed`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import tarfile
+from typing import Any, BinaryIO
+
+from absl import logging
+
+from hub_image_export import contract
+from hub_image_export.errors import ExportError
+from hub_image_export.publishing.new_file import new_file
+
+SUFFIX = ".tar.gz"
+# What may be in a module (F1). Names follow the rule of the public hub
+# (tfhub.dev, tools/validator.py).
+_NAME = r"[\w-][-!',\w.=:% ]*"
+_MEMBER = re.compile(
+  "|".join(
+    [
+      re.escape(contract.SAVED_MODEL_FILE),
+      re.escape(contract.MODULE_DEF_FILE),
+      re.escape(contract.VARIABLES_PREFIX) + rf"\.{_NAME}",
+      rf"{re.escape(contract.ASSETS_DIR)}(/{_NAME})+",
+      rf"{re.escape(contract.EXTRA_ASSETS_DIR)}(/{_NAME})+",
+    ]
+  )
+)
+_COMPRESSION = 6
+_MODE = 0o644
+
+
+def write_archive(
+  module: str | os.PathLike[str],
+  path: str | os.PathLike[str],
+  *,
+  overwrite: bool = False,
+) -> str:
+  """Packs a module into a `.tar.gz` file, the same each time.
+
+  The module's files stand at the root, sorted, without owners, times or
+  directories of their own. Files whose names begin with a dot are left out.
+  The file appears when it is complete.
+
+  Args:
+    module: directory of the module.
+    path: the archive; its name ends in `.tar.gz`.
+    overwrite: replace a file that is there.
+
+  Returns:
+    The SHA-256 of the archive, as hexadecimal digits.
+
+  Raises:
+    TypeError, ValueError: an argument is no path, or of the wrong form.
+    ExportError: `module` is none, has files that do not belong there, or the
+      archive exists or cannot be written.
+  """
+  module, path = os.fspath(module), os.fspath(path)
+  with new_file(path, SUFFIX, overwrite=overwrite) as file:
+    _pack(module, _members(module), file)
+  return sha256_of(path)
+
+
+def sha256_of(path: str) -> str:
+  """Of a file's bytes, as hexadecimal digits."""
+  digest = hashlib.sha256()
+  with open(path, "rb") as file:
+    while chunk := file.read(2**20):
+      digest.update(chunk)
+  return digest.hexdigest()
+
+
+def files_of(module: str) -> list[str]:
+  """Relative paths of all files of a module, with slashes, sorted."""
+  found = []
+  for folder, folders, names in os.walk(module):
+    links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
+    for name in [*names, *links]:
+      path = os.path.relpath(os.path.join(folder, name), module)
+      found.append(path.replace(os.sep, "/"))
+  return sorted(found)
+
+
+def _members(module: str) -> list[str]:
+  needed = (contract.SAVED_MODEL_FILE, contract.MODULE_DEF_FILE)
+  missing = [
+    name for name in needed if not os.path.isfile(os.path.join(module, name))
+  ]
+  if missing:
+    raise ExportError(
+      f"{module!r} has no {' and no '.join(missing)}: expected the directory "
+      "of a module in TF1 Hub format"
+    )
+  files = files_of(module)
+  hidden = [f for f in files if any(p.startswith(".") for p in f.split("/"))]
+  if hidden:
+    logging.warning("Left out of the archive: %s", hidden)
+  kept = [f for f in files if f not in set(hidden)]
+  refused = [
+    f
+    for f in kept
+    if not _MEMBER.fullmatch(f) or os.path.islink(os.path.join(module, f))
+  ]
+  if refused:
+    raise ExportError(
+      f"{module!r} has {refused[:5]}, which hubs refuse: expected files "
+      f"of a module alone (F1). Move them to {contract.EXTRA_ASSETS_DIR}/, "
+      "under plain names, or remove them"
+    )
+  return kept
+
+
+def _pack(module: str, members: list[str], file: BinaryIO) -> None:
+  # Neither name nor time stands in the header: so `""` and `mtime=0`.
+  with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as compressed:
+    with _tar(compressed) as archive:
+      for name in members:
+        source = os.path.join(module, *name.split("/"))
+        member = tarfile.TarInfo(name)  # Owners 0, time 0, no users' names.
+        member.size = os.path.getsize(source)
+        member.mode = _MODE
+        with open(source, "rb") as content:
+          archive.addfile(member, content)
+
+
+def _tar(file: Any) -> tarfile.TarFile:
+  return tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT)

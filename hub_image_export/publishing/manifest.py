@@ -1,0 +1,97 @@
+"""The manifest: what a module is, how it was made, the hashes of its files.
+
+It stands in `assets.extra/`, where every loader lets it be, beside the names
+of the classes and a golden example. It has no time, no path and no user's
+name, so that the same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import hub_image_export
+from hub_image_export import contract
+from hub_image_export.compat import hub, tf
+from hub_image_export.publishing.archive import files_of, sha256_of
+
+if TYPE_CHECKING:
+  from hub_image_export.spec import ImageModuleSpec
+
+FILE = "manifest.json"
+LABELS_FILE = "labels.txt"
+FORMAT = 1
+
+
+def extra_assets(module: str) -> str:
+  """The directory for what the format does not know; made if need be."""
+  path = os.path.join(module, contract.EXTRA_ASSETS_DIR)
+  os.makedirs(path, exist_ok=True)
+  return path
+
+
+def write_labels(module: str, labels: tuple[str, ...] | None) -> None:
+  """Writes the names of the classes, one a line, where there are any."""
+  if labels:
+    path = os.path.join(extra_assets(module), LABELS_FILE)
+    with open(path, "wb") as file:
+      file.write(_as_text(labels))
+
+
+def write_manifest(module: str, spec: ImageModuleSpec) -> None:
+  """Writes the manifest of a module whose other files are all there.
+
+  Args:
+    module: its directory.
+    spec: of which it was made.
+  """
+  interface, function = spec.interface, spec.function
+  content = {
+    "activations": dict(function.inference.activations),
+    "default_task": interface.default_task,
+    "files": {
+      name: sha256_of(os.path.join(module, *name.split("/")))
+      for name in files_of(module)
+    },
+    "format": FORMAT,
+    "image_size": [interface.height, interface.width],
+    "labels_sha256": _labels_hash(interface.labels),
+    "preprocessing": interface.preprocessing,
+    "source": function.name,
+    "variable_size": interface.variable_size,
+    "versions": _versions(),
+    "widths": dict(function.widths),
+  }
+  path = os.path.join(extra_assets(module), FILE)
+  with open(path, "w", encoding="utf-8") as file:
+    file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_manifest(module: str) -> dict[str, Any] | None:
+  """The manifest of a module that was checked; None if it has none."""
+  path = os.path.join(module, contract.EXTRA_ASSETS_DIR, FILE)
+  if not os.path.exists(path):
+    return None
+  with open(path, encoding="utf-8") as file:
+    return json.load(file)
+
+
+def _as_text(labels: tuple[str, ...]) -> bytes:
+  return "".join(f"{label}\n" for label in labels).encode()
+
+
+def _labels_hash(labels: tuple[str, ...] | None) -> str | None:
+  """Of the names, one a line, in UTF-8."""
+  return hashlib.sha256(_as_text(labels)).hexdigest() if labels else None
+
+
+def _versions() -> dict[str, str]:
+  return {
+    "hub_image_export": hub_image_export.__version__,
+    "keras": importlib.metadata.version("keras"),
+    "tensorflow": tf.__version__,
+    "tensorflow_hub": hub.__version__,
+  }

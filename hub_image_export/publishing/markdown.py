@@ -1,0 +1,59 @@
+"""Names from elsewhere in Markdown, where they are text and nothing more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# What opens emphasis, code, links, images, cells, math, mentions or links that
+# GitHub makes of bare addresses.
+_SPECIAL = frozenset("\\`*_{}[]#+!|~$@^\"'")
+_BARE_LINK = re.compile(r"(:)(?=//)|\b(?<=www)(\.)", re.IGNORECASE)
+
+
+def one_line(name: str) -> str:
+  """`name` with everything that is not printable spelt out.
+
+  Line breaks, control characters, and those that turn the direction of
+  writing, become escape sequences.
+  """
+  return "".join(
+    c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
+  )
+
+
+def text(name: str) -> str:
+  """`name` as plain text in a paragraph, list or table."""
+  escaped = "".join(
+    _ENTITIES.get(c, f"\\{c}" if c in _SPECIAL else c) for c in one_line(name)
+  )
+  return _BARE_LINK.sub(r"\\\g<0>", escaped)
+
+
+def code(name: str) -> str:
+  """`name` as a code span, also in a table."""
+  name = one_line(name)
+  ticks = "`" * (_longest_run_of_ticks(name) + 1)
+  # A span may neither begin nor end with the delimiter's character.
+  space = " " if name.startswith("`") or name.endswith("`") else ""
+  return f"{ticks}{space}{name}{space}{ticks}".replace("|", "\\|")
+
+
+def block(lines: Iterable[str], language: str) -> str:
+  """`lines` in a fence that nothing in them can close."""
+  content = "\n".join(map(one_line, lines))
+  fence = "`" * max(3, _longest_run_of_ticks(content) + 1)
+  return f"{fence}{language}\n{content}\n{fence}"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+  """A table; its cells are Markdown already."""
+  lines = [list(header)]
+  lines.append(["---"] * len(lines[0]))
+  lines += map(list, rows)
+  return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _longest_run_of_ticks(content: str) -> int:
+  return max(map(len, re.findall("`+", content)), default=0)

@@ -1,0 +1,60 @@
+"""A file that appears when it is complete, and harms none that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from hub_image_export.errors import ExportError
+
+
+def check_new_file(path: str, suffix: str, *, overwrite: bool = False) -> None:
+  """Whether a file may be put there.
+
+  Raises:
+    ValueError: its name does not end in `suffix`.
+    ExportError: it exists, and is no file or may not be replaced.
+  """
+  if not path.endswith(suffix) or os.path.basename(path) == suffix:
+    raise ValueError(f"the path is {path!r}: expected a name in {suffix}")
+  if not os.path.lexists(path):
+    return
+  if not os.path.isfile(path) or os.path.islink(path):
+    raise ExportError(f"{path!r} exists and is no file: choose another path")
+  if not overwrite:
+    raise ExportError(
+      f"{path!r} exists: published versions are immutable (F6). Choose another "
+      "path, or replace it with overwrite=True (--overwrite)"
+    )
+
+
+@contextlib.contextmanager
+def new_file(
+  path: str, suffix: str, *, overwrite: bool = False
+) -> Iterator[BinaryIO]:
+  """Yields a file to write to; at the end it is put at `path`.
+
+  Raises:
+    ValueError, ExportError: as `check_new_file`, or it cannot be written.
+  """
+  check_new_file(path, suffix, overwrite=overwrite)
+  folder, name = os.path.split(os.path.abspath(path))
+  temporary = os.path.join(
+    folder, f".{name[:200]}.staging-{secrets.token_hex(6)}"
+  )
+  try:
+    with open(temporary, "xb") as file:
+      yield file
+    check_new_file(path, suffix, overwrite=overwrite)
+    os.replace(temporary, path)
+  except OSError as error:
+    raise ExportError(
+      f"cannot write {path!r}: {error.strerror}. Choose a path in a directory "
+      "where you may write"
+    ) from error
+  finally:
+    if os.path.lexists(temporary):
+      os.remove(temporary)

@@ -1,0 +1,90 @@
+"""Names of classes are read, checked, attached, and read back (C8)."""
+
+from __future__ import annotations
+
+import pytest
+
+import hub_image_export as hie
+from hub_image_export import labels
+from hub_image_export.compat import hub, quiet, tf
+
+NAMES = ("cat", "dog", "Größe 猫")
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_file_has_one_class_a_line(end, tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_text("\n".join(NAMES) + end, "utf-8")
+  assert labels.resolve(path) == NAMES
+  assert labels.resolve(str(path)) == NAMES
+
+
+def test_windows_line_ends_are_no_part_of_the_names(tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_bytes("\r\n".join(NAMES).encode() + b"\r\n")
+  assert labels.resolve(path) == NAMES
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_text("\n".join(NAMES), "utf-8-sig")
+  assert labels.resolve(path) == NAMES
+
+
+def test_lists_and_none():
+  assert labels.resolve(list(NAMES)) == NAMES
+  assert labels.resolve(None) is None
+
+
+@pytest.mark.parametrize(
+  ("value", "error", "words"),
+  [
+    (3, TypeError, "int"),
+    ({"a": 1}, TypeError, "dict"),
+    (b"a", TypeError, "bytes"),
+    (["a", 3], ValueError, "label 1 is 3"),
+    (["a", ""], ValueError, "label 1 is blank"),
+    (["a", "b", "a"], ValueError, "labels 0 and 2"),
+    ([], ValueError, "none"),
+    (["a"] * 20, ValueError, "and 14 more"),
+    ("/no/such", ValueError, "/no/such"),
+  ],
+)
+def test_bad_labels(value, error, words):
+  with pytest.raises(error, match=words):
+    labels.resolve(value)
+
+
+def test_other_encodings_are_told(tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_bytes("Größe".encode("latin-1"))
+  with pytest.raises(ValueError, match="not UTF-8"):
+    labels.resolve(path)
+
+
+def test_blank_lines_are_told(tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_text("cat\n\ndog\n")
+  with pytest.raises(ValueError, match="label 1 is blank"):
+    labels.resolve(path)
+
+
+def test_labels_travel_with_the_module(tmp_path):
+  def fn(images):
+    return tf.reduce_mean(images, [1, 2])
+
+  spec = hie.make_classification_module(fn, 12, 10, labels=NAMES)
+  spec.export(tmp_path / "module")
+  loaded = hub.load_module_spec(str(tmp_path / "module"))
+  with tf.Graph().as_default(), quiet():
+    module = hub.Module(loaded)
+  for source in (spec, loaded, module, tmp_path / "module"):
+    assert hie.load_labels(source) == list(NAMES)
+
+
+def test_a_module_without_labels():
+  def fn(images):
+    return tf.reduce_mean(images, [1, 2])
+
+  spec = hie.make_classification_module(fn, 12, 10)
+  assert hie.load_labels(spec) is None

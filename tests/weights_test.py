@@ -1,0 +1,87 @@
+"""The checkpoint that a module carries, written without a session."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from hub_image_export import errors, weights
+from hub_image_export.compat import tf
+from hub_image_export.variables import Variable
+
+
+def variable(name, value, dtype=None):
+  return Variable(name, tf.Variable(value, dtype=dtype), trainable=True)
+
+
+def test_checkpoints_hold_all_types_and_shapes(tmp_path):
+  prefix = weights.variables_prefix(str(tmp_path))
+  values = {
+    "scope/matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "half": np.array([1.5], np.float16),
+    "count": np.array(3, np.int64),
+    "flag": np.array([True, False]),
+    "empty": np.zeros([0, 4], np.float32),
+  }
+  weights.write_checkpoint(prefix, [variable(*item) for item in values.items()])
+  reader = tf.train.load_checkpoint(prefix)
+  assert set(reader.get_variable_to_shape_map()) == set(values)
+  for name, value in values.items():
+    np.testing.assert_array_equal(reader.get_tensor(name), value)
+    assert reader.get_tensor(name).dtype == value.dtype
+  assert prefix == str(tmp_path / "variables" / "variables")
+
+
+def test_equal_weights_give_equal_bytes(tmp_path):
+  """Nothing of the time or the place is written."""
+  contents = []
+  for name in ("a", "b"):
+    prefix = weights.variables_prefix(str(tmp_path / name))
+    weights.write_checkpoint(prefix, [variable("w", [1.0, 2.0])])
+    folder = os.path.dirname(prefix)
+    files = sorted(os.listdir(folder))
+    found = []
+    for file in files:
+      with open(os.path.join(folder, file), "rb") as opened:
+        found.append((file, opened.read()))
+    contents.append(found)
+  assert contents[0] == contents[1]
+
+
+def test_no_variables_no_checkpoint(tmp_path):
+  weights.write_checkpoint(weights.variables_prefix(str(tmp_path)), [])
+  assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_an_os_error(tmp_path):
+  (tmp_path / "file").touch()
+  with pytest.raises(OSError):
+    weights.write_checkpoint(
+      str(tmp_path / "file" / "variables"), [variable("w", [1.0])]
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_values_that_are_not_finite_are_named(bad, dtype):
+  variables = [
+    variable("good", [1.0], dtype),
+    variable("bad/kernel", [1.0, bad], dtype),
+    variable("integers", [1, 2]),
+  ]
+  weights.check_finite(variables[::2])
+  with pytest.raises(errors.WeightsError, match="1 variables.*bad/kernel"):
+    weights.check_finite(variables)
+
+
+def test_many_broken_ones_are_counted():
+  variables = [variable(f"v{i}", np.nan) for i in range(8)]
+  with pytest.raises(errors.WeightsError, match="8 variables.*v4, …"):
+    weights.check_finite(variables)
+
+
+def test_parameter_count():
+  variables = [variable("a", np.zeros([2, 3])), variable("b", 1.0)]
+  assert weights.parameter_count(variables) == 7
