@@ -29,6 +29,8 @@ _HOMES = {
   "ImageModuleSpec": "spec",
   "Summary": "summary",
   "load_labels": "labels",
+  "write_archive": "publishing.archive",
+  "write_module_page": "publishing.module_page",
   "check_module": "checker",
   "hub": "compat",
   "ImageExportError": "errors",

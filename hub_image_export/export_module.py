@@ -5,6 +5,9 @@
       --preprocess=tf --labels=labels.txt --export_path=/modules/mine/1
   export_module --model=my_package.nets:resnet --height=224 --width=224 \\
       --export_path=/modules/resnet/1
+  export_module --model=MobileNetV2 --export_path=/modules/mobilenet/1 \\
+      --archive=mobilenet_1.tar.gz --page=1.md --handle=my-lab/mobilenet/1 \\
+      --asset_path=https://example.com/mobilenet_1.tar.gz --license=apache-2.0
 
 --model is one of
   a Keras Applications name    MobileNetV2 (its preprocessing is known)
@@ -29,6 +32,7 @@ from typing import Any
 from absl import flags, logging
 
 from hub_image_export import command_line
+from hub_image_export.publishing.publish_flags import PublishFlags
 
 _FLAGS = flags.FlagValues()
 
@@ -127,6 +131,8 @@ _CHECK = _bool(
   "check", True, "Check the module against the contract (see check_module)."
 )
 
+_PUBLISH = PublishFlags(_FLAGS)
+
 
 def main(argv: Sequence[str]) -> int:
   """Exports what the flags say; prints a summary."""
@@ -143,6 +149,7 @@ def main(argv: Sequence[str]) -> int:
   from hub_image_export.staging import Staging
 
   Staging(_EXPORT_PATH.value, overwrite=_OVERWRITE.value)
+  _PUBLISH.check(_OVERWRITE.value)
   loaded = model_flag.load(
     _MODEL.value,
     task=_TASK.value,
@@ -157,12 +164,14 @@ def main(argv: Sequence[str]) -> int:
       "--weights=random: the module is of no use, except for tests"
     )
   spec = _build(loaded)
+  _PUBLISH.check_spec(spec)
   summary = spec.export(
     _EXPORT_PATH.value,
     overwrite=_OVERWRITE.value,
     verify=_VERIFY.value,
     check=_CHECK.value,
   )
+  _PUBLISH.publish(summary, _OVERWRITE.value)
   print(summary)
   print(_next_steps(summary.path))
   return command_line.EXIT_OK

@@ -76,6 +76,7 @@ def make_image_function(
   _check_gradients(traces[: len(kept)], allow_custom_gradients)
   _check_dropout(variants[-1])
   _tell_of_changes(kept)
+  _tell_of_initial_values(traces[0], plan.source.name)
   return ImageFunction(
     name=plan.source.name,
     variants=tuple(kept),
@@ -171,6 +172,16 @@ def _tell_of_changes(variants: list[Variant]) -> None:
         variant.oldest_tensorflow,
         " ".join(variant.needs_newer[:3]),
       )
+
+
+def _tell_of_initial_values(traced: Trace, name: str) -> None:
+  if traced.made:
+    logging.warning(
+      "%s makes %d variables itself: the module has their initial values. Are "
+      "these the trained ones?",
+      name[0].upper() + name[1:],
+      len(traced.made),
+    )
 
 
 def check_momentum_is_used(function: ImageFunction) -> None:

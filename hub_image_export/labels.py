@@ -62,6 +62,10 @@ def _check(labels: tuple[Any, ...]) -> None:
       problems.append(f"label {i} is {label!r}: expected a string")
     elif not label.strip():
       problems.append(f"label {i} is blank: expected a name")
+    elif len(label.splitlines()) > 1 or label != label.strip():
+      problems.append(
+        f"label {i} is {label!r}: expected one line, without blanks around it"
+      )
     elif label in first:
       problems.append(f"labels {first[label]} and {i} are both {label!r}")
     else:

@@ -94,9 +94,10 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     check: bool,
   ) -> Summary:
     summary = Summary.start(self)
-    with Staging(path, overwrite=overwrite) as staging:
+    staging = Staging(path, overwrite=overwrite)
+    weights.check_finite(self.function.variables)
+    with staging:
       with summary.phase("write"):
-        weights.check_finite(self.function.variables)
         self._write(staging.path, self._write_variables)
         manifest.write_labels(staging.path, self.interface.labels)
       if verify:

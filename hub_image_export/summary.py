@@ -107,7 +107,8 @@ class Summary:
     if self.report is not None:
       lines.append(f"Checked:    {self._findings()}")
     if self.archive:
-      lines.append(f"Archive:    {self.archive} (SHA-256 {self.archive_sha256})")
+      lines.append(f"Archive:    {self.archive}")
+      lines.append(f"SHA-256:    {self.archive_sha256} (of the archive)")
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)

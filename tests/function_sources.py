@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import types
-
 import numpy as np
 
 from hub_image_export.compat import tf
@@ -205,34 +202,3 @@ def builds_keras_layers() -> Source:
     return tf.reduce_mean(x, [1, 2])
 
   return Source(fn=fn, owner=None, call=None)
-
-
-def saved_module(directory: str) -> Source:
-  """A SavedModel with `__call__(images, training)`."""
-  net = Net()
-  saved = tf.Module()
-  saved.net = net
-  images = tf.TensorSpec([None, None, None, 3], tf.float32)
-  saved.__call__ = tf.function(lambda x, training=False: net(x, training))
-  for training in (False, True):
-    saved.__call__.get_concrete_function(images, training=training)
-  path = os.path.join(directory, "saved_module")
-  tf.saved_model.save(saved, path)
-  loaded = tf.saved_model.load(path)
-
-  def call(images, training):
-    return loaded(images, training=training)
-
-  net = loaded.net
-  owner = types.SimpleNamespace(
-    variables=[net.kernel, net.mean, net.variance],
-    trainable_variables=[net.kernel],
-  )
-  return Source(fn=loaded, owner=owner, call=call)
-
-
-def saved_path(directory: str) -> Source:
-  """The same, by its path; the test reads what it holds for itself."""
-  source = saved_module(directory)
-  path = os.path.join(directory, "saved_module")
-  return Source(fn=path, owner=source.owner, call=source.call)

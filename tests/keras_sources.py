@@ -7,7 +7,6 @@ is Keras 2 beside it, where it is installed.
 from __future__ import annotations
 
 import importlib
-import os
 
 import numpy as np
 
@@ -244,29 +243,3 @@ def closure() -> Source:
     return features, {"squares": features**2}
 
   return Source(fn=fn, owner=model, call=fn)
-
-
-def saved_by_keras(directory: str) -> Source:
-  """A SavedModel with `__call__(images, training)` (of Keras 2)."""
-  model = functional().owner
-  path = os.path.join(directory, "saved_by_keras")
-  model.save(path)
-  loaded = tf.saved_model.load(path)
-
-  def call(images, training):
-    return loaded(images, training)
-
-  return Source(fn=loaded, owner=loaded, call=call)
-
-
-def exported_by_keras(directory: str) -> Source:
-  """A SavedModel with a serving signature alone (of Keras 3)."""
-  model = sequential().owner
-  path = os.path.join(directory, "exported_by_keras")
-  model.export(path, verbose=False)
-
-  def call(images, training):
-    del training  # It can only infer.
-    return model(images, training=False)
-
-  return Source(fn=path, owner=None, call=call)

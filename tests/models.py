@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hub_image_export import builders
-from tests import function_sources, keras_sources
+from tests import function_sources, keras_sources, saved_sources
 from tests.keras_sources import HAS_KERAS_2, HEIGHT, WIDTH
 from tests.live import Source
 
@@ -154,8 +154,8 @@ def _kinds() -> list[TinyModel]:
     ),
     TinyModel("on_gpu", f.on_gpu, {FEATURES: 5}),
     TinyModel("builds_keras_layers", f.builds_keras_layers, {FEATURES: 4}),
-    TinyModel("saved_module", f.saved_module, {FEATURES: 5}),
-    TinyModel("saved_path", f.saved_path, {FEATURES: 5}),
+    TinyModel("saved_module", saved_sources.saved_module, {FEATURES: 5}),
+    TinyModel("saved_path", saved_sources.saved_path, {FEATURES: 5}),
   ]
 
 
@@ -174,7 +174,7 @@ def _kinds_of_this_line() -> list[TinyModel]:
       TinyModel("tf1_layers", f.tf1_layers, {FEATURES: 4}, penalties=1),
       TinyModel(
         "saved_by_keras",
-        k.saved_by_keras,
+        saved_sources.saved_by_keras,
         {FEATURES: 5},
         penalties=3,
         is_random=True,
@@ -183,7 +183,7 @@ def _kinds_of_this_line() -> list[TinyModel]:
   found = [
     TinyModel(
       "exported_by_keras",
-      k.exported_by_keras,
+      saved_sources.exported_by_keras,
       {FEATURES: 6},
       trains=False,
       updates=0,

@@ -1,4 +1,4 @@
-"""Random numbers are new in each process; their state is no part of a module."""
+"""Random numbers are new in each process, and a module has no state of them."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ import pytest
 
 from hub_image_export.compat import tf
 from hub_image_export.sources import as_source
-from tests import function_sources
+from tests import saved_sources
 from tests.keras_sources import SHAPE, keras, layers
 
 IMAGES = tf.zeros([2, *SHAPE])
@@ -104,7 +104,7 @@ def _save(tmp_path, module, **options):
 
 def test_a_saved_model_with_call(tmp_path):
   path = str(tmp_path)
-  found = source(function_sources.saved_module(path).fn)
+  found = source(saved_sources.saved_module(path).fn)
   assert found.training_parameter == "training"
   by_path = source(f"{path}/saved_module")
   assert by_path.training_parameter == "training"

@@ -41,8 +41,8 @@ def run(graph_def, feeds, request):
       session.run(request["initialize"], feeds)
       results = session.run(fetches, feeds)
       session.run(request["update"], feeds)
-      for i, name in enumerate(request["read"]):
-        results[f"read{i}"] = session.run(name, feeds)
+      read = {f"read{i}": name for i, name in enumerate(request["read"])}
+      results.update(session.run(read))
   return results
 
 

@@ -132,17 +132,7 @@ def _check_expected(paths: list[str], findings: Findings) -> None:
 
 
 def _has_module(directory: str, paths: list[str], findings: Findings) -> bool:
-  has_graph = contract.SAVED_MODEL_FILE in paths
-  has_definition = contract.MODULE_DEF_FILE in paths
-  if has_graph and has_definition:
-    return True
-  if has_graph:
-    findings.add(
-      "missing-module-def",
-      contract.MODULE_DEF_FILE,
-      "The file is missing: this is an unfinished export, or a SavedModel in "
-      "another format, which hub.Module does not take. Export it again.",
-    )
+  if contract.SAVED_MODEL_FILE in paths:
     return True
   nested = [p for p in paths if p.endswith("/" + contract.SAVED_MODEL_FILE)]
   text = "saved_model.pbtxt" if "saved_model.pbtxt" in paths else None

@@ -13,17 +13,20 @@ import os
 from typing import Any
 
 import numpy as np
+from google.protobuf import struct_pb2
 
 from hub_image_export import contract
 from hub_image_export.checker import images
 from hub_image_export.checker.image_size import expected_size
-from hub_image_export.checker.module import Module
+from hub_image_export.checker.messages import ModuleAttachment
+from hub_image_export.checker.module import Module, Variant
 from hub_image_export.checker.report import Findings
 from hub_image_export.checker.session import LoadedVariant
 from hub_image_export.checker.summarise import summarise
 
 _MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
 _GOLDEN = f"{contract.EXTRA_ASSETS_DIR}/golden.json"
+_ATTACHMENTS = "hub_module_attachments"
 _FORMAT = 1
 _MAX_BYTES = 2**24
 _FORMULA = (
@@ -33,7 +36,7 @@ _FORMULA = (
 
 def check_manifest(module: Module, findings: Findings) -> None:
   """Compares a module with what its manifest says of it."""
-  manifest = _read(module.directory, _MANIFEST)
+  manifest = _read(module.directory, _MANIFEST, findings)
   if manifest is None:
     return
   _check_files(module.directory, manifest.get("files"), findings)
@@ -44,7 +47,7 @@ def check_manifest(module: Module, findings: Findings) -> None:
     "widths": {
       task: summary["signatures"][task]["width"] for task in summary["tasks"]
     },
-    "labels_sha256": _labels_hash(module),
+    "labels_sha256": _labels_hash(module.main),
   }
   for key, found in facts.items():
     if manifest.get(key) != found:
@@ -56,28 +59,27 @@ def check_manifest(module: Module, findings: Findings) -> None:
       )
 
 
-def check_golden(loaded: LoadedVariant, directory: str, findings: Findings):
+def check_golden(
+  loaded: LoadedVariant, directory: str, findings: Findings
+) -> None:
   """Asks the inference variant again what it answered when it was made."""
-  example = _read(directory, _GOLDEN)
+  example = _read(directory, _GOLDEN, findings)
   if example is None:
     return
   size = expected_size(loaded.variant)
-  answers = example.get("outputs")
-  if not _is_known(example, size) or not _are_numbers(answers):
+  answers = _answers(example, size)
+  if answers is None:
     findings.add(
       "unchecked",
       _GOLDEN,
       f"Got an example that is not understood; expected one image of {size} "
-      "by the formula of format 1, and numbers. It is left out.",
+      "by the formula of format 1, and what each task answers to it. It is "
+      "left out.",
     )
     return
-  fetches = {t: loaded.output(t) for t in contract.TASKS if t in answers}
-  fetches = {
-    task: tensor
-    for task, tensor in fetches.items()
-    if task in loaded.outputs()
-  }
-  found = loaded.run(fetches, _golden_images(*size))
+  tensors = loaded.outputs()
+  fetches = {task: tensors[task] for task in answers if task in tensors}
+  found = loaded.run(fetches, _golden_image(*size))
   for task, expected in answers.items():
     apart = images.distance(found.get(task, ()), expected)
     if not apart <= images.SAME:
@@ -90,16 +92,97 @@ def check_golden(loaded: LoadedVariant, directory: str, findings: Findings):
       )
 
 
-def _read(directory: str, name: str) -> dict[str, Any] | None:
+def _read(
+  directory: str, name: str, findings: Findings
+) -> dict[str, Any] | None:
   """A JSON object of the format that is known here, or None."""
   path = os.path.join(directory, *name.split("/"))
-  if not os.path.isfile(path) or os.path.getsize(path) > _MAX_BYTES:
+  if not _is_plain_file(path) or os.path.getsize(path) > _MAX_BYTES:
     return None
   try:
     with open(path, encoding="utf-8") as file:
       content = json.load(file)
-  except (ValueError, RecursionError):
+  except (ValueError, RecursionError) as error:
+    findings.add("unchecked", name, f"It is no JSON ({error}); left out.")
     return None
   if not isinstance(content, dict) or content.get("format") != _FORMAT:
     return None
   return content
+
+
+def _is_plain_file(path: str) -> bool:
+  return os.path.isfile(path) and not os.path.islink(path)
+
+
+def _check_files(directory: str, hashes: Any, findings: Findings) -> None:
+  """Every file has the hash that the manifest gives it, and none is new."""
+  hashes = hashes if isinstance(hashes, dict) else {}
+  present = _files(directory) - {_MANIFEST}
+  for name in sorted(present | set(hashes)):
+    if name not in hashes:
+      problem = "The manifest does not list this file"
+    elif name not in present:
+      problem = "The file is missing, or no plain file"
+    elif _sha256(os.path.join(directory, *name.split("/"))) != hashes[name]:
+      problem = "The file has other bytes than the manifest says"
+    else:
+      continue
+    findings.add(
+      "manifest-differs",
+      name,
+      f"{problem}; expected the module as it was published. Get it again.",
+    )
+
+
+def _files(directory: str) -> set[str]:
+  found = set()
+  for folder, _, names in os.walk(directory):
+    for name in names:
+      path = os.path.join(folder, name)
+      if _is_plain_file(path):
+        found.add(os.path.relpath(path, directory).replace(os.sep, "/"))
+  return found
+
+
+def _sha256(path: str) -> str:
+  digest = hashlib.sha256()
+  with open(path, "rb") as file:
+    while chunk := file.read(2**20):
+      digest.update(chunk)
+  return digest.hexdigest()
+
+
+def _labels_hash(variant: Variant) -> str | None:
+  """Of the attached names of classes, one a line, in UTF-8."""
+  collections = variant.meta_graph.collection_def
+  if _ATTACHMENTS not in collections:
+    return None
+  for value in collections[_ATTACHMENTS].bytes_list.value:
+    attachment = ModuleAttachment.FromString(value)
+    if attachment.key == contract.CLASS_LABELS:
+      names = struct_pb2.ListValue.FromString(attachment.value)
+      text = "".join(f"{name}\n" for name in names)
+      return hashlib.sha256(text.encode()).hexdigest()
+  return None
+
+
+def _golden_image(height: int, width: int) -> np.ndarray:
+  """What `_FORMULA` says, `float32 [1, height, width, 3]`."""
+  y, x, c = np.indices((height, width, contract.NUM_CHANNELS))
+  values = (37 * x * x + 71 * y * y + 23 * x * y + 101 * c) % 256
+  return np.float32(values / 255)[None]
+
+
+def _answers(
+  example: dict[str, Any], size: tuple[int, int]
+) -> dict[str, np.ndarray] | None:
+  """By task, `[1, width]`; None if this is no example that is known here."""
+  shape = [1, *size, contract.NUM_CHANNELS]
+  known = {"formula": _FORMULA, "name": contract.IMAGES, "shape": shape}
+  outputs = example.get("outputs")
+  if example.get("input") != known or not isinstance(outputs, dict):
+    return None
+  try:
+    return {task: np.array(v, np.float64) for task, v in outputs.items()}
+  except (TypeError, ValueError):
+    return None

@@ -21,7 +21,6 @@ _SAVED_MODEL_ASSETS = "saved_model_assets"
 
 def read_module(directory: str, findings: Findings) -> Module | None:
   """The module in `directory`; None where its graph cannot be parsed."""
-  _check_module_def(directory, findings)
   saved_model = SavedModel()
   data = (pathlib.Path(directory) / contract.SAVED_MODEL_FILE).read_bytes()
   try:
@@ -42,13 +41,37 @@ def read_module(directory: str, findings: Findings) -> Module | None:
       "least one. Export or download it again.",
     )
     return None
+  if not _has_module_def(directory, saved_model, findings):
+    return None
   return Module(directory, [Variant(m) for m in saved_model.meta_graphs])
 
 
-def _check_module_def(directory: str, findings: Findings) -> None:
+def _has_module_def(
+  directory: str, saved_model: SavedModel, findings: Findings
+) -> bool:
+  """Checks tfhub_module.pb; False for a SavedModel of another kind."""
   path = pathlib.Path(directory) / contract.MODULE_DEF_FILE
-  if not path.exists():
-    return
+  if path.exists():
+    _check_module_def(path, findings)
+    return True
+  if any(m.HasField("object_graph_def") for m in saved_model.meta_graphs):
+    findings.add(
+      "not-a-module",
+      "",
+      "Got a SavedModel in the TF2 format; expected the TF1 Hub format, which "
+      "hub.Module takes. Load it with hub.load and export it again.",
+    )
+    return False
+  findings.add(
+    "missing-module-def",
+    contract.MODULE_DEF_FILE,
+    "The file is missing: this is an unfinished export, or a SavedModel that "
+    "hub.Module does not take. Export it again.",
+  )
+  return True
+
+
+def _check_module_def(path: pathlib.Path, findings: Findings) -> None:
   definition = ModuleDef()
   try:
     definition.ParseFromString(path.read_bytes())

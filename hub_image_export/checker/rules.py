@@ -33,6 +33,8 @@ not-hermetic  error  F5
   It needs files, Python, processes (a warning for dead nodes).
 refused-collection  error  F1
   A graph collection that tensorflow_hub refuses to load.
+manifest-differs  error  F6
+  The module is not what its manifest says (if it has one).
 # Variants
 no-inference-variant  error  F2
   No graph variant has the empty tag set.
@@ -106,6 +108,8 @@ input-ignored  error  C4
   Two very different images get the same answer.
 range-suspicious  warning  C12
   The module seems to want pixels in another range than [0, 1].
+golden-differs  error  F6
+  It answers its golden example otherwise than when it was made.
 # Fine-tuning
 no-update-ops  error  F4
   A moving average or an assignment that no UPDATE_OPS entry reaches.

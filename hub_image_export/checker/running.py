@@ -7,7 +7,8 @@ from typing import Any, Callable
 from hub_image_export import contract
 from hub_image_export.checker.behaviour import check_behaviour
 from hub_image_export.checker.image_size import expected_size
-from hub_image_export.checker.module import Module, Variant
+from hub_image_export.checker.manifest import check_golden
+from hub_image_export.checker.module import Module
 from hub_image_export.checker.report import Findings
 from hub_image_export.checker.session import LoadedVariant, primary_signature
 from hub_image_export.checker.training import check_gradients, check_training
@@ -91,25 +92,25 @@ def _run_variants(
     last = variant is variants[-1]
     stage(f"running {variant.where()}")
     try:
-      _run_variant(variant, spec, size, last, findings)
+      with LoadedVariant(spec, variant, trainable=True) as loaded:
+        _run_variant(loaded, size, findings)
+        if variant is module.inference:
+          check_golden(loaded, module.directory, findings)
+        if last:
+          # Gradients of loops change ops that a session may have run already:
+          # they come last.
+          check_gradients(loaded, findings)
     except _TF_ERRORS as error:
       findings.add("unloadable", variant.where(), _text(error))
 
 
 def _run_variant(
-  variant: Variant,
-  spec: Any,
-  size: tuple[int, int],
-  differentiate: bool,
-  findings: Findings,
+  loaded: LoadedVariant, size: tuple[int, int], findings: Findings
 ) -> None:
-  with LoadedVariant(spec, variant, trainable=True) as loaded:
-    if variant.tags == contract.TRAIN_TAGS:
-      check_training(loaded, size, findings)
-    else:
-      check_behaviour(loaded, size, findings)
-    if differentiate:
-      check_gradients(loaded, findings)
+  if loaded.variant.tags == contract.TRAIN_TAGS:
+    check_training(loaded, size, findings)
+  else:
+    check_behaviour(loaded, size, findings)
 
 
 def _text(error: Exception) -> str:

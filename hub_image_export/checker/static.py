@@ -10,6 +10,7 @@ from hub_image_export.checker.fine_tuning import check_fine_tuning
 from hub_image_export.checker.hermetic import check_hermetic
 from hub_image_export.checker.hyperparameters import check_hyperparameters
 from hub_image_export.checker.inputs import check_inputs
+from hub_image_export.checker.manifest import check_manifest
 from hub_image_export.checker.module import Module
 from hub_image_export.checker.outputs import check_outputs
 from hub_image_export.checker.portability import check_portability
@@ -29,6 +30,7 @@ _GROUPS: tuple[Callable[[Module, Findings], None], ...] = (
   check_fine_tuning,
   check_hyperparameters,
   check_portability,
+  check_manifest,
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 import numpy as np
 
 from hub_image_export.compat import tf
@@ -34,7 +32,7 @@ def _paddings(node: NodeDef, new: Substitution) -> np.ndarray | None:
 
 def _remainder(
   new: Substitution, paddings: np.ndarray, rates: np.ndarray
-) -> Union[np.ndarray, str]:
+) -> np.ndarray | str:
   """What lacks of a multiple of the rates, or the tensor that computes it."""
   shape = new.input_shape(0)
   if shape and None not in shape[1:3]:
@@ -49,7 +47,7 @@ def _remainder(
 
 
 def _amounts(
-  new: Substitution, paddings: np.ndarray, rest: Union[np.ndarray, str]
+  new: Substitution, paddings: np.ndarray, rest: np.ndarray | str
 ) -> tuple[str, str]:
   """The paddings before, and the crops after, the convolution."""
   zeros = np.zeros(2, np.int32)

@@ -121,15 +121,15 @@ def _members(module: str) -> list[str]:
 
 def _pack(module: str, members: list[str], file: BinaryIO) -> None:
   # Neither name nor time stands in the header: so `""` and `mtime=0`.
-  with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as compressed:
-    with _tar(compressed) as archive:
-      for name in members:
-        source = os.path.join(module, *name.split("/"))
-        member = tarfile.TarInfo(name)  # Owners 0, time 0, no users' names.
-        member.size = os.path.getsize(source)
-        member.mode = _MODE
-        with open(source, "rb") as content:
-          archive.addfile(member, content)
+  compressed = gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0)
+  with compressed, _tar(compressed) as archive:
+    for name in members:
+      source = os.path.join(module, *name.split("/"))
+      member = tarfile.TarInfo(name)  # Owners 0, time 0, no users' names.
+      member.size = os.path.getsize(source)
+      member.mode = _MODE
+      with open(source, "rb") as content:
+        archive.addfile(member, content)
 
 
 def _tar(file: Any) -> tarfile.TarFile:

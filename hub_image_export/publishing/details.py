@@ -125,8 +125,7 @@ def check_classes(
     )
   if not activation and details.scores is None:
     problems.append(
-      "what its logits are meant for: give scores=, one of "
-      f"{', '.join(SCORES)}"
+      f"what its logits are meant for: give scores=, one of {', '.join(SCORES)}"
     )
   if problems:
     raise ValueError(

@@ -44,9 +44,7 @@ def images(height: int, width: int) -> np.ndarray:
   return (values / 255.0).astype(np.float32)[None]
 
 
-def record(
-  directory: str, module: LoadedModule, size: tuple[int, int]
-) -> None:
+def record(directory: str, module: LoadedModule, size: tuple[int, int]) -> None:
   """Asks a module for its answer to the image, and writes both down.
 
   Args:

@@ -7,11 +7,12 @@ name, so that the same model gives the same bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hub_image_export
 from hub_image_export import contract
@@ -70,13 +71,37 @@ def write_manifest(module: str, spec: ImageModuleSpec) -> None:
     file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def read_manifest(module: str) -> dict[str, Any] | None:
-  """The manifest of a module that was checked; None if it has none."""
+@dataclasses.dataclass(frozen=True)
+class Statements:
+  """What a manifest says and a module's graph does not.
+
+  Attributes:
+    activation: what the classifier ended in before it was made to give
+      logits: "softmax", "sigmoid", or None.
+    preprocessing: what the module does to the pixels; None if it is unknown.
+  """
+
+  activation: str | None = None
+  preprocessing: str | None = None
+
+
+def read_manifest(module: str) -> Statements:
+  """Reads the manifest of a module, which `check_module` has checked."""
   path = os.path.join(module, contract.EXTRA_ASSETS_DIR, FILE)
-  if not os.path.exists(path):
-    return None
-  with open(path, encoding="utf-8") as file:
-    return json.load(file)
+  try:
+    with open(path, encoding="utf-8") as file:
+      content = json.load(file)
+    activations, preprocessing = (
+      content["activations"],
+      content["preprocessing"],
+    )
+  except (OSError, ValueError, KeyError, TypeError):
+    return Statements()  # There is none, or another tool's.
+  activation = dict(activations).get(contract.IMAGE_CLASSIFICATION)
+  return Statements(
+    activation if activation in ("softmax", "sigmoid") else None,
+    preprocessing if isinstance(preprocessing, str) else None,
+  )
 
 
 def _as_text(labels: tuple[str, ...]) -> bytes:

@@ -81,8 +81,7 @@ def read_module(path: str | os.PathLike[str]) -> ModuleFacts:
   spec = hub.load_module_spec(path)
   meta_graph = _inference(path)
   default_task = _default_task(meta_graph, summary["tasks"])
-  manifest = read_manifest(path) or {}
-  activations = manifest.get("activations", {})
+  manifest = read_manifest(path)
   return ModuleFacts(
     tasks=tuple(summary["tasks"]),
     default_task=default_task,
@@ -96,8 +95,8 @@ def read_module(path: str | os.PathLike[str]) -> ModuleFacts:
     widths={t: summary["signatures"][t]["width"] for t in summary["tasks"]},
     shapes=_shapes(spec, default_task),
     labels=load_labels(path),
-    activation=activations.get(contract.IMAGE_CLASSIFICATION),
-    preprocessing=manifest.get("preprocessing"),
+    activation=manifest.activation,
+    preprocessing=manifest.preprocessing,
     parameters=summary["parameters"],
     trainable_parameters=summary["trainable_parameters"],
     num_bytes=directory_size(path),

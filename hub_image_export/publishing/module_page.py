@@ -16,6 +16,7 @@ from hub_image_export.publishing.new_file import check_new_file, new_file
 
 SUFFIX = ".md"
 
+
 def write_module_page(
   module: str | os.PathLike[str],
   path: str | os.PathLike[str],

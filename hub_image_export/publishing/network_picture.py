@@ -94,9 +94,7 @@ def _origin(nodes: dict[str, Any], tensor: str) -> str:
   return tensor
 
 
-def _trace(
-  nodes: dict[str, Any], points: dict[str, Point]
-) -> dict[str, Point]:
+def _trace(nodes: dict[str, Any], points: dict[str, Point]) -> dict[str, Point]:
   """Finds how deep each point lies, and what it comes from.
 
   Returns:
@@ -181,7 +179,9 @@ def _rows(
     if rows:
       rows += [(inner + "│", ""), (inner + "▼", "")]
     name = " = ".join(map(one_line, points[key].names))
-    rows.append(((inner if rows else margin) + name, _remark(key, points, total)))
+    rows.append(
+      ((inner if rows else margin) + name, _remark(key, points, total))
+    )
     *branches, key = children[key] or [None]
     for branch in branches:
       rows.append((inner + "│", ""))

@@ -44,7 +44,7 @@ def overview(facts: ModuleFacts) -> str:
     ),
     f"- Parameters: {facts.parameters:,}; {facts.trainable_parameters:,} of "
     "them can be trained.",
-    f"- Size: {facts.num_bytes / _MEGABYTE:.2g} MB on disk.",
+    f"- Size: {_size(facts.num_bytes)} on disk.",
   ]
   if facts.preprocessing is not None:
     lines.append(
@@ -52,6 +52,12 @@ def overview(facts: ModuleFacts) -> str:
       f"{markdown.text(facts.preprocessing)}."
     )
   return "\n".join(lines)
+
+
+def _size(num_bytes: int) -> str:
+  """Megabytes, as coarse as it takes to be the same on any TensorFlow."""
+  size = num_bytes / _MEGABYTE
+  return f"{size:.1f} MB" if size >= 1 else "less than 1 MB"
 
 
 def network(facts: ModuleFacts) -> str:
@@ -119,9 +125,7 @@ def classes(facts: ModuleFacts, details: PageDetails) -> str:
     f"classes. {_SCORES[details.scores or facts.activation]}"
   )
   if details.class_definition:
-    lines.append(
-      f"The classes are defined at <{details.class_definition}>."
-    )
+    lines.append(f"The classes are defined at <{details.class_definition}>.")
   if facts.labels is None:
     return "\n".join(lines)
   lines.append(

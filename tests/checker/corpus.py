@@ -53,6 +53,7 @@ def load() -> None:
   import defects_fine_tuning  # noqa: F401
   import defects_hermetic  # noqa: F401
   import defects_inputs  # noqa: F401
+  import defects_manifest  # noqa: F401
   import defects_outputs  # noqa: F401
   import defects_signatures  # noqa: F401
   import good_modules  # noqa: F401

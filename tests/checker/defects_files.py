@@ -32,6 +32,13 @@ def in_a_folder(path):
   os.remove(os.path.join(path, "module", "tfhub_module.pb"))
 
 
+@breaks("not-a-module")
+def tf2_saved_model(path):
+  """As TF 2.0 wrote it, when there were no fingerprints."""
+  tf.saved_model.save(tf.Module(), path)
+  (pathlib.Path(path) / "fingerprint.pb").unlink()
+
+
 @breaks("unsafe-archive")
 def leads_out(path):
   os.makedirs(os.path.dirname(path), exist_ok=True)

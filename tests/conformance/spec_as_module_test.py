@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,18 @@ def test_two_modules_in_one_graph(exports):
     session.run(v1.global_variables_initializer())
     for first, second in session.run(outputs).values():
       np.testing.assert_array_equal(first, second)
+
+
+def test_the_graph_outlives_the_spec():
+  """Consumers initialize variables later, maybe with no spec at hand."""
+  model = models.by_name("tf_module")
+  source = model.make()
+  with tf.Graph().as_default(), quiet(), v1.Session() as session:
+    output = hub.Module(model.build(source.fn))(tf.ones([1, 12, 10, 3]))
+    gc.collect()
+    session.run(v1.global_variables_initializer())
+    found = session.run(output)
+  np.testing.assert_allclose(found, source.fn(tf.ones([1, 12, 10, 3])), 1e-5)
 
 
 def test_weights_are_those_at_the_time_of_use():

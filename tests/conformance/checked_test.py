@@ -1,0 +1,21 @@
+"""All of the contract, as the independent checker sees it.
+
+No module that a builder makes has a finding above `info`: all sources, fixed
+and variable sizes, one task and several, on either line of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from hub_image_export.checker.report import Findings
+from hub_image_export.checker.worker import check
+from tests import models
+
+
+@pytest.mark.parametrize("model", models.ALL, ids=str)
+def test_nothing_above_info_is_found(model, exports):
+  findings = Findings()
+  check(exports(model).path, False, findings, lambda stage: None)
+  found = [f for f in findings.all if f.severity != "info"]
+  assert not found, "\n".join(map(str, found))
