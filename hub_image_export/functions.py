@@ -111,7 +111,8 @@ def name_by_content(graph_def: GraphDef) -> GraphDef:
   """Returns a copy whose functions are named by a hash of their content.
 
   TensorFlow numbers functions within a process, so two modules would clash in
-  a consumer's graph. Functions that nothing refers to are left out.
+  a consumer's graph; some of its names for arguments have these numbers, too.
+  Functions that nothing refers to are left out.
   """
   bodies = {f.signature.name: f for f in graph_def.library.function}
   renamed: dict[str, str] = {}
@@ -130,6 +131,7 @@ def name_by_content(graph_def: GraphDef) -> GraphDef:
     if name not in renamed and name in bodies:
       function = result.library.function.add()
       function.CopyFrom(bodies[name])
+      _number_arguments(function)
       rename(function.node_def)
       function.signature.name = "function"
       content = function.SerializeToString(deterministic=True)
@@ -139,3 +141,18 @@ def name_by_content(graph_def: GraphDef) -> GraphDef:
 
   rename(result.node)
   return result
+
+
+def _number_arguments(function) -> None:
+  """Renames arguments to `argument_0`, `argument_1` and so on."""
+  taken = {node.name for node in function.node_def}
+  prefix = "argument"
+  while any(name.startswith(f"{prefix}_") for name in taken):
+    prefix += "_"
+  renamed = {}
+  for i, argument in enumerate(function.signature.input_arg):
+    renamed[argument.name] = argument.name = f"{prefix}_{i}"
+  for node in function.node_def:
+    node.input[:] = [renamed.get(name, name) for name in node.input]
+  for name, tensor in list(function.ret.items()):
+    function.ret[name] = renamed.get(tensor, tensor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from typing import Any
 
 from hub_image_export import contract, verification, weights
@@ -15,6 +16,7 @@ from hub_image_export.compat import (
   quiet,
   run_eagerly,
   saved_model_pb2,
+  tf,
 )
 from hub_image_export.errors import CheckError
 from hub_image_export.image_function import ImageFunction
@@ -127,7 +129,11 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     )
 
   def _write(self, directory: str, write_variables) -> None:
-    self._saved_model_handler.export(directory, write_variables)
+    try:
+      self._saved_model_handler.export(directory, write_variables)
+    except tf.errors.OpError as error:
+      # TensorFlow's own writers: the disk is full, say.
+      raise OSError(error.message) from error
     _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
     module_def = module_def_pb2.ModuleDef()
     module_def.format = module_def_pb2.ModuleDef.FORMAT_V3
@@ -149,6 +155,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       self._temporary = self._temporary or tempfile.TemporaryDirectory(
         prefix="hub_image_export_"
       )
+      # And as long as the graph, which may outlive the spec.
+      graph = tf.compat.v1.get_default_graph()
+      weakref.finalize(graph, lambda directory: None, self._temporary)
       prefix = weights.variables_prefix(self._temporary.name)
       self._write_variables(prefix)
       self._checkpoint_variables_path = prefix

@@ -85,6 +85,11 @@ class VariableTable:
   def _find_or_add(
     self, source: Any, keras: tuple[str, bool] | None, made: bool
   ) -> Variable:
+    if not hasattr(source.handle, "numpy"):
+      raise ValueError(
+        f"the variable {source.name!r} was made inside of a tf.Graph, so it "
+        "has no value here: make the model with eager execution"
+      )
     found = self._by_handle.get(id(source.handle))
     if found is None and made:
       found = self._made.get(source.name)

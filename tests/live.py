@@ -69,7 +69,7 @@ class EagerLive:
     return {_name(v): v for v in found}
 
   def values(self) -> dict[str, np.ndarray]:
-    return {k: np.array(v) for k, v in self.variables().items()}
+    return {k: v.numpy() for k, v in self.variables().items()}
 
   def trainable_names(self) -> set[str]:
     return {_name(v) for v in self._source.owner.trainable_variables}

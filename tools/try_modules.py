@@ -1,4 +1,4 @@
-"""Loads, runs and trains modules in one version of TensorFlow; says how they do.
+"""Loads, runs and trains modules in one TensorFlow, and says how they do.
 
   python tools/try_modules.py path/to/module [path/to/another ...]
 

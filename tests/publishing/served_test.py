@@ -1,0 +1,91 @@
+"""Archives on a web server: found, cached and used by hub's own clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.keras_sources import HAS_KERAS_2
+from tests.publishing.server import serving
+
+_PROBE = pathlib.Path(__file__).with_name("served_probe.py")
+_ROOT = _PROBE.parents[2]
+_PATH = "/pets/1.tar.gz"
+_HUB_0_16 = os.environ.get("HIE_HUB016_PATH")
+_TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
+
+needs_hub_0_16 = pytest.mark.skipif(
+  not _HUB_0_16,
+  reason="HIE_HUB016_PATH does not name a directory with tensorflow_hub 0.16 "
+  "and tf_keras (pip install --no-deps --target).",
+)
+needs_tf115 = pytest.mark.skipif(
+  not _TF115_PYTHON,
+  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
+)
+
+
+def _use(url, way, folder, python=sys.executable, python_path=_ROOT):
+  """The answer of a fresh process with a cache in `folder`; hub's version."""
+  result = folder / "result.json"
+  process = subprocess.run(
+    [python, str(_PROBE), url, way, str(result)],
+    cwd=folder,
+    env={
+      **os.environ,
+      "PYTHONPATH": str(python_path),
+      "TFHUB_CACHE_DIR": str(folder / "cache"),
+      "no_proxy": "*",
+    },
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+  assert process.returncode == 0, process.stderr[-4000:]
+  return json.loads(result.read_text("utf-8"))
+
+
+def _assert_used(module, archive, way, folder, **options):
+  """Downloads once, uses twice; returns hub's version."""
+  golden = json.loads((module / "assets.extra/golden.json").read_text("utf-8"))
+  with serving({_PATH: archive.read_bytes()}) as server:
+    found = [_use(server.url(_PATH), way, folder, **options) for _ in range(2)]
+    assert server.requests == [f"{_PATH}?tf-hub-format=compressed"]
+  for result in found:
+    np.testing.assert_allclose(
+      result["answer"], golden["outputs"]["image_classification"], 1e-4, 1e-6
+    )
+  return found[0]["hub"]
+
+
+@pytest.mark.parametrize("way", ["module", "load"])
+def test_hub_0_15(way, module, archive, tmp_path):
+  assert _assert_used(module, archive, way, tmp_path).startswith("0.15.")
+
+
+@pytest.mark.skipif(
+  not HAS_KERAS_2, reason="hub.KerasLayer of hub 0.15 is for Keras 2."
+)
+def test_keras_layer_of_hub_0_15(module, archive, tmp_path):
+  assert _assert_used(module, archive, "layer", tmp_path).startswith("0.15.")
+
+
+@needs_hub_0_16
+@pytest.mark.parametrize("way", ["load", "layer"])
+def test_hub_0_16(way, module, archive, tmp_path):
+  version = _assert_used(module, archive, way, tmp_path, python_path=_HUB_0_16)
+  assert version.startswith("0.16.")
+
+
+@needs_tf115
+def test_hub_0_12_with_tensorflow_1_15(module, archive, tmp_path):
+  version = _assert_used(
+    module, archive, "module", tmp_path, python=_TF115_PYTHON
+  )
+  assert version.startswith("0.12.")
