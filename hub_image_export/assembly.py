@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from absl import logging
 
 from hub_image_export import contract, keras_layers, preprocessing
@@ -25,6 +26,8 @@ from hub_image_export.spec import ImageModuleSpec, make_spec
 from hub_image_export.tracing import Plan
 
 _OTHER_SIZE = (32, 64)
+# A layer that multiplies by less takes pixels in [0, 255] (1/255, 1/127.5).
+_SCALE_OF_BYTES = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _trace(
   fn: Any, interface: Interface, request: Request, options: Options
 ) -> ImageFunction:
   preprocess = preprocessing.resolve(options.preprocess)
-  _warn_of_double_rescaling(fn, options.preprocess)
+  _warn_of_rescaling(fn, options.preprocess)
   size = (interface.height, interface.width)
   plan = Plan(
     source=as_source(fn, *size),
@@ -198,18 +201,31 @@ def _warn_of_bare_endpoints(function: ImageFunction) -> None:
     )
 
 
-def _warn_of_double_rescaling(fn: Any, preprocess: Any) -> None:
-  if preprocess is None or not keras_layers.is_model(fn):
+def _warn_of_rescaling(fn: Any, preprocess: Any) -> None:
+  """Warns where a model's own rescaling does not fit `preprocess`.
+
+  A model that rescales [0, 255] itself wants "0-255" and nothing else; one
+  that rescales [0, 1] wants none.
+  """
+  if not keras_layers.is_model(fn):
     return
   for layer in fn.layers[:4]:
-    if type(layer).__name__ == "Rescaling":
+    if type(layer).__name__ != "Rescaling":
+      continue
+    takes_bytes = np.max(np.abs(layer.scale)) <= _SCALE_OF_BYTES
+    wanted = "0-255" if takes_bytes else None
+    if not (isinstance(preprocess, (str, type(None))) and preprocess == wanted):
       logging.warning(
-        "preprocess=%r is given, and %r starts with the rescaling layer %r: "
-        "are pixels rescaled twice?",
+        "preprocess=%r is given, and %r starts with the rescaling layer %r of "
+        "scale %s: are pixels rescaled twice, or not enough? It seems to want "
+        "preprocess=%r",
         preprocess,
         fn.name,
         layer.name,
+        layer.scale,
+        wanted,
       )
+    return
 
 
 def _check_size(name: str, value: Any) -> None:

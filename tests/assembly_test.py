@@ -40,6 +40,24 @@ def test_rescaling_twice_is_warned_of(caplog):
   assert not warnings_of(caplog, lambda: build(None))
 
 
+def test_a_model_that_takes_bytes_wants_bytes(caplog):
+  layers = tf.keras.layers
+  model = tf.keras.Sequential(
+    [
+      tf.keras.Input((12, 10, 3)),
+      layers.Rescaling(1 / 255),
+      layers.GlobalAveragePooling2D(),
+    ]
+  )
+
+  def build(preprocess):
+    hie.make_feature_vector_module(model, 12, 10, preprocess=preprocess)
+
+  assert not warnings_of(caplog, lambda: build("0-255"))
+  messages = warnings_of(caplog, lambda: build(None))
+  assert any("preprocess='0-255'" in m for m in messages)
+
+
 def test_an_averaged_feature_layer_is_told(caplog):
   model = models.by_name("feature_layer")
   fn = model.make().fn

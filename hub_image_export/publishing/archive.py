@@ -36,7 +36,7 @@ _MEMBER = re.compile(
   )
 )
 _COMPRESSION = 6
-_MODE = 0o644
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
 def write_archive(
@@ -47,8 +47,7 @@ def write_archive(
 ) -> str:
   """Packs a module into a `.tar.gz` file, the same each time.
 
-  The module's files stand at the root, sorted, without owners, times or
-  directories of their own. Files whose names begin with a dot are left out.
+  The module stands at the root, sorted, without owners and times. Files whose names begin with a dot are left out.
   The file appears when it is complete.
 
   Args:
@@ -123,13 +122,26 @@ def _pack(module: str, members: list[str], file: BinaryIO) -> None:
   # Neither name nor time stands in the header: so `""` and `mtime=0`.
   compressed = gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0)
   with compressed, _tar(compressed) as archive:
-    for name in members:
+    for name in sorted({*_folders(members), *members}):
       source = os.path.join(module, *name.split("/"))
       member = tarfile.TarInfo(name)  # Owners 0, time 0, no users' names.
-      member.size = os.path.getsize(source)
-      member.mode = _MODE
+      if os.path.isdir(source):
+        member.type, member.mode = tarfile.DIRTYPE, _FOLDER_MODE
+        archive.addfile(member)
+        continue
+      member.size, member.mode = os.path.getsize(source), _FILE_MODE
       with open(source, "rb") as content:
         archive.addfile(member, content)
+
+
+def _folders(members: list[str]) -> set[str]:
+  """The directories of files: tensorflow_hub makes only those that it meets."""
+  found: set[str] = set()
+  for name in members:
+    while "/" in name:
+      name = name.rpartition("/")[0]
+      found.add(name)
+  return found
 
 
 def _tar(file: Any) -> tarfile.TarFile:

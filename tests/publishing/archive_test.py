@@ -21,16 +21,28 @@ def _members(path):
 
 
 def test_the_module_stands_at_the_root_sorted(module, archive):
-  names = [member.name for member in _members(archive)]
-  assert names == sorted(archive_lib.files_of(str(module)))
-  assert "saved_model.pb" in names
+  members = _members(archive)
+  names = [member.name for member in members]
+  assert names == sorted(names)
+  files = [member.name for member in members if member.isfile()]
+  assert files == archive_lib.files_of(str(module))
+  assert "saved_model.pb" in files
+
+
+def test_folders_come_before_what_is_in_them(archive):
+  """hub's client makes no directory that the archive does not have."""
+  met = {""}
+  for member in _members(archive):
+    assert member.name.rpartition("/")[0] in met
+    if member.isdir():
+      met.add(member.name)
 
 
 def test_nothing_of_the_machine_or_the_hour_is_in_it(archive):
   for member in _members(archive):
     assert (member.uid, member.gid, member.mtime) == (0, 0, 0)
     assert member.uname == member.gname == ""
-    assert member.mode == 0o644
+    assert member.mode == (0o755 if member.isdir() else 0o644)
   with open(archive, "rb") as file:
     header = file.read(10)
   assert header[3] == 0, "A gzip header with a name or a comment."
