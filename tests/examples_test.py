@@ -137,7 +137,12 @@ def test_tf115_finds_the_same_accuracies(digits, tuned):
   paths = (digits[0], tuned[0])
   here = run("examples.use_module", *paths)
   there = run("examples.use_module", *paths, python=_TF115_PYTHON)
-  assert there == here
+  by_logits = r"by image_classification: ([\d.]+)%"
+  assert numbers(by_logits, there) == numbers(by_logits, here)
+  # A linear classifier is trained on the features, by either scikit-learn.
+  by_features = r"by image_feature_vector: ([\d.]+)%"
+  pairs = zip(numbers(by_features, there), numbers(by_features, here))
+  assert all(abs(a - b) < 3 for a, b in pairs)
 
 
 @needs_tf115

@@ -47,8 +47,8 @@ def write_archive(
 ) -> str:
   """Packs a module into a `.tar.gz` file, the same each time.
 
-  The module stands at the root, sorted, without owners and times. Files whose names begin with a dot are left out.
-  The file appears when it is complete.
+  The module stands at the root, sorted, without owners and times. Files whose
+  names begin with a dot are left out. The archive appears when it is complete.
 
   Args:
     module: directory of the module.

@@ -148,7 +148,7 @@ def _tag_errors(key: str, value: str | None) -> list[str]:
   known = known_tags()[key]
   if value is None or value in known:
     return []
-  near = difflib.get_close_matches(value.lower(), known, 3) or known[:5]
+  near = difflib.get_close_matches(value.lower(), known, 3, 0.4) or known[:5]
   fallback = [v for v in ("other", "custom") if v in known]
   return [
     f"{key} is {value!r}: expected an identifier that the hub knows. Did you "

@@ -95,7 +95,7 @@ def read_manifest(module: str) -> Statements:
       content["activations"],
       content["preprocessing"],
     )
-  except (OSError, ValueError, KeyError, TypeError):
+  except (OSError, ValueError, KeyError, TypeError, RecursionError):
     return Statements()  # There is none, or another tool's.
   activation = dict(activations).get(contract.IMAGE_CLASSIFICATION)
   return Statements(

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 import tensorflow_hub as hub
 
+url = "{url}"
 with tf.Graph().as_default(), tf.Session() as session:
-  module = hub.Module({url!r})
+  module = hub.Module(url)
   height, width = hub.get_expected_image_size(module)
   images = tf.placeholder(tf.float32, [None, height, width, 3])
   outputs = module(images)
@@ -28,7 +29,8 @@ def eager_mode(url: str, height: int, width: int) -> list[str]:
 import tensorflow as tf
 import tensorflow_hub as hub
 
-module = hub.load({url!r})
+url = "{url}"
+module = hub.load(url)
 images = tf.zeros([1, {height}, {width}, 3])  # Your images, RGB in [0, 1].
 print(module.signatures["default"](images=images)["default"])""".split("\n")
 
@@ -38,22 +40,24 @@ def fine_tuning(
 ) -> list[str]:
   """Lines of a program that takes one step of fine-tuning."""
   tags = ', tags={"train"}' if trains else ""
-  call = "module(images)"
+  call = "  outputs = module(images)"
   if bn_hparams:
-    inputs = f"images=images, {contract.BATCH_NORM_MOMENTUM}=0.9"
-    signature = contract.bn_hparams_signature(task)
-    call = f'module(dict({inputs}), signature="{signature}")'
+    call = f"""\
+  inputs = dict(images=images, {contract.BATCH_NORM_MOMENTUM}=0.9)
+  signature = "{contract.bn_hparams_signature(task)}"
+  outputs = module(inputs, signature=signature)"""
   return f"""\
 import numpy as np
 import tensorflow.compat.v1 as tf
 import tensorflow_hub as hub
 
+url = "{url}"
 with tf.Graph().as_default(), tf.Session() as session:
-  module = hub.Module({url!r}, trainable=True{tags})
+  module = hub.Module(url, trainable=True{tags})
   height, width = hub.get_expected_image_size(module)
   images = tf.placeholder(tf.float32, [None, height, width, 3])
   labels = tf.placeholder(tf.int64, [None])
-  outputs = {call}
+{call}
   kernel = tf.get_variable("kernel", [outputs.shape[-1], 10])
   logits = tf.matmul(outputs, kernel)  # Your task, with 10 classes, say.
   loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)

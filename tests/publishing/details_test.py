@@ -1,0 +1,86 @@
+"""A publisher's words: their forms, and what C8 demands."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub_image_export.publishing import details
+from hub_image_export.publishing.details import PageDetails
+from tests.publishing import modules
+
+
+def _details(**changes):
+  return PageDetails(**{**modules.DETAILS, **changes})
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"handle": "google/imagenet/mobilenet_v2_100_224/classification/5"},
+    {"asset_path": "gs://bucket/path/1.tar.gz"},
+    {"asset_path": "http://127.0.0.1:8080/m.tar.gz"},
+    {"license": "apache-2.0", "dataset": "other", "network": "cnn"},
+    {"class_definition": "https://example.com/classes?lang=en#list"},
+    {"description": "Any <text>."},
+    *({"scores": scores} for scores in details.SCORES),
+  ],
+)
+def test_good_forms(changes):
+  _details(**changes)
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("handle", "pets/1"),
+    ("handle", "My-Lab/pets/1"),
+    ("handle", "my-lab/pets"),
+    ("handle", "my-lab/pets/1\n<!-- license: mit -->"),
+    ("handle", "my-lab/p ets/1"),
+    ("handle", "https://tfhub.dev/my-lab/pets/1"),
+    ("asset_path", "pets.tar.gz"),
+    ("asset_path", "https://example.com/pets.zip"),
+    ("asset_path", "https://github.com/lab/pets/1.tar.gz"),
+    ("asset_path", "https://example.com/-->.tar.gz"),
+    ("asset_path", 'https://example.com/"+x+".tar.gz'),
+    ("asset_path", "https://example.com/a b.tar.gz"),
+    ("license", "Apache"),
+    ("license", "mit -->"),
+    ("network", "my-net"),
+    ("dataset", "my-data"),
+    ("scores", "probabilities"),
+    ("class_definition", "labels.txt"),
+    ("class_definition", "https://example.com/> [x](y)"),
+    ("description", " \n"),
+  ],
+)
+def test_bad_forms(field, value):
+  key = "network-architecture" if field == "network" else field
+  with pytest.raises(ValueError, match=f"^{key} is .*expected"):
+    _details(**{field: value})
+
+
+def test_all_that_is_wrong_is_told_together():
+  with pytest.raises(ValueError) as error:
+    _details(handle="x", license="apache2")
+  assert "handle is 'x'" in str(error.value)
+  assert "Did you mean apache-2.0" in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["handle", "license"])
+def test_what_is_no_string_is_a_type_error(field):
+  with pytest.raises(TypeError, match=f"{field} is 5"):
+    _details(**{field: 5})
+
+
+def test_classes_of_what_is_no_classifier_are_refused():
+  given = _details(scores="softmax")
+  with pytest.raises(ValueError, match="no classifier"):
+    details.check_classes(given, ("image_feature_vector",), False, None)
+
+
+def test_the_identifiers_are_those_of_the_hub():
+  tags = details.known_tags()
+  assert {"apache-2.0", "mit", "custom"} <= set(tags["license"])
+  assert "imagenet-ilsvrc-2012-cls" in tags["dataset"]
+  assert {"mobilenet-v2", "other"} <= set(tags["network-architecture"])

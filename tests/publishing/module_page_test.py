@@ -1,0 +1,212 @@
+"""Pages: of the module on disk, in the hub's form, with snippets that run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import hub_image_export as hie
+from examples import make_pages
+from tests.publishing import hub_rules, modules
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
+_SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PAGES = ("classification", "feature_vector", "several_tasks")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+  """A directory with the pages and modules of the example, made now."""
+  directory = tmp_path_factory.mktemp("pages")
+  for name, spec in make_pages.make_modules().items():
+    make_pages.publish(name, spec, directory, directory)
+  return directory
+
+
+@pytest.fixture
+def page(tmp_path):
+  """A function that writes the page of a module and returns its text."""
+
+  def write(module, **details):
+    path = tmp_path / "1.md"
+    options = {**modules.DETAILS, **details}
+    hie.write_module_page(module, path, overwrite=True, **options)
+    return path.read_text("utf-8")
+
+  return write
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_example_pages_are_current(name, made):
+  """To write them anew: python -m examples.make_pages."""
+  current = (made / f"{name}.md").read_text("utf-8")
+  assert (make_pages.PAGES / f"{name}.md").read_text("utf-8") == current
+
+
+def test_there_are_no_other_example_pages():
+  found = {path.name for path in make_pages.PAGES.iterdir()}
+  assert found == {f"{name}.md" for name in _PAGES}
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_example_pages_pass_the_rules_of_the_hub(name):
+  text = (make_pages.PAGES / f"{name}.md").read_text("utf-8")
+  assert hub_rules.page_errors(text) == []
+
+
+def _run_snippets(made, name, folder, python, first=""):
+  """Each in a fresh process that finds the module in hub's cache."""
+  page = (made / f"{name}.md").read_text("utf-8")
+  url = re.search(r"asset-path: (\S+)", page)[1]
+  cached = folder / "cache" / hashlib.sha1(url.encode()).hexdigest()
+  cached.parent.mkdir()
+  cached.symlink_to(made / name)
+  snippets = _SNIPPET.findall(page)
+  for snippet in snippets:
+    process = subprocess.run(
+      [python, "-c", first + snippet],
+      cwd=folder,
+      env={
+        **os.environ,
+        "PYTHONPATH": str(_ROOT),
+        "TFHUB_CACHE_DIR": str(folder / "cache"),
+      },
+      capture_output=True,
+      text=True,
+      timeout=300,
+    )
+    assert process.returncode == 0, process.stderr[-4000:]
+    assert process.stdout
+  return snippets
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_snippets_run_as_they_stand(name, made, tmp_path):
+  # Lets tensorflow_hub 0.15 be imported where TensorFlow is newer than it.
+  first = "import hub_image_export.compat\n"
+  snippets = _run_snippets(made, name, tmp_path, sys.executable, first)
+  assert len(snippets) == 3
+
+
+@pytest.mark.skipif(
+  not _TF115_PYTHON,
+  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
+)
+def test_snippets_run_with_tensorflow_1_15(made, tmp_path):
+  page = made / "classification.md"
+  text = page.read_text("utf-8")
+  eager = text.index("In TensorFlow 2, ")
+  end = text.index("## Signatures")
+  page_1 = made / "graph_mode.md"
+  page_1.write_text(text[:eager] + text[end:], "utf-8")
+  (made / "graph_mode").symlink_to(made / "classification")
+  assert len(_run_snippets(made, "graph_mode", tmp_path, _TF115_PYTHON)) == 2
+
+
+def test_what_the_module_says_is_on_the_page(module, page):
+  text = page(module, scores="softmax", network="cnn", license="mit")
+  assert hub_rules.page_errors(text) == []
+  assert text.startswith("# Module my-lab/pets/1\n")
+  assert "12x10 pixels" in text
+  assert "`image_classification`: 3 logits, one a class. The default." in text
+  assert "`image_feature_vector`: 4 features." in text
+  assert "Parameters: 128; 128 of them can be trained." in text
+  assert '`{"train"}`' in text
+  assert "[?, 6, 5, 4]" in text
+  assert "Oldest TensorFlow: 1.15" in text
+  assert "<!-- license: mit -->" in text
+  assert "dataset" not in text, "Nobody said what it was trained on."
+
+
+def test_the_page_follows_the_module(page, tmp_path):
+  module = tmp_path / "other"
+  spec = hie.make_feature_vector_module(
+    lambda images: modules.network(images)["image_feature_vector"],
+    20,
+    30,
+    variable_size=True,
+  )
+  spec.export(module)
+  text = page(module)
+  assert hub_rules.page_errors(text) == []
+  assert "any size; 20x30 pixels are expected" in text
+  assert "image_classification" not in text
+  assert "## Classes" not in text
+  assert 'train"' not in text, "There is no such variant."
+
+
+def test_an_activation_that_was_taken_off_is_told(page, tmp_path):
+  from hub_image_export.compat import tf
+
+  module = tmp_path / "sigmoid"
+  hie.make_classification_module(
+    lambda x: tf.sigmoid(modules.network(x)["image_classification"]),
+    12,
+    10,
+    labels=["a", "b", "c"],
+  ).export(module)
+  assert "do not exclude each other" in page(module)
+  with pytest.raises(ValueError, match="ended in a sigmoid"):
+    page(module, scores="softmax")
+
+
+def test_names_are_text_and_nothing_more(module, page):
+  text = page(
+    module, scores="softmax", description="<!-- task: x -->\n# [b](http://c)"
+  )
+  assert hub_rules.page_errors(text) == []
+  assert "&lt;b&gt;dog&lt;/b&gt; \\| \\*x\\*" in text
+  prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+  assert "<b>" not in prose
+  assert "[b](" not in prose
+  assert "<!-- task: x" not in text
+
+
+def test_a_classifier_without_classes_is_refused(page, tmp_path):
+  module = tmp_path / "unlabelled"
+  modules.classifier().export(module)
+  with pytest.raises(ValueError) as error:
+    page(module)
+  assert "what its classes are" in str(error.value)
+  assert "what its logits are meant for" in str(error.value)
+  assert not (tmp_path / "1.md").exists()
+  url = "https://example.com/classes"
+  text = page(module, scores="other", class_definition=url)
+  assert f"<{url}>" in text
+  assert "| index | class |" not in text, "No names were given."
+
+
+def test_a_broken_module_gets_no_page(page, tmp_path):
+  with pytest.raises(hie.CheckError, match="not-a-module"):
+    page(tmp_path / "nothing")
+
+
+def test_a_page_that_exists_is_kept(module, tmp_path):
+  path = tmp_path / "1.md"
+  path.write_text("old")
+  with pytest.raises(hie.ExportError, match="exists"):
+    hie.write_module_page(module, path, scores="other", **modules.DETAILS)
+  assert path.read_text() == "old"
+
+
+def test_many_labels_are_cut_and_counted(page, tmp_path):
+  from hub_image_export.compat import tf
+
+  module = tmp_path / "many"
+  hie.make_classification_module(
+    lambda x: tf.tile(tf.reduce_mean(x, [1, 2]), [1, 50]),
+    12,
+    10,
+    labels=[f"class {i}" for i in range(150)],
+  ).export(module)
+  text = page(module, scores="softmax")
+  assert "| 99 | class 99 |" in text
+  assert "class 100" not in text
+  assert "And 50 more." in text
