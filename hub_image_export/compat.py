@@ -94,6 +94,9 @@ variable_pb2 = importlib.import_module("tensorflow.core.framework.variable_pb2")
 saved_model_pb2 = importlib.import_module(
   "tensorflow.core.protobuf.saved_model_pb2"
 )
+trackable_object_graph_pb2 = importlib.import_module(
+  "tensorflow.core.protobuf.trackable_object_graph_pb2"
+)
 ResourceVariable = importlib.import_module(
   "tensorflow.python.ops.resource_variable_ops"
 ).ResourceVariable

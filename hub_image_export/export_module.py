@@ -9,6 +9,9 @@
       --archive=mobilenet_1.tar.gz --page=1.md --handle=my-lab/mobilenet/1 \\
       --asset_path=https://example.com/mobilenet_1.tar.gz --license=apache-2.0
 
+  export_module --model=nets/slim.py:resnet --height=224 --width=224 \\
+      --checkpoint=training/ --ema --export_path=/modules/resnet/2
+
 --model is one of
   a Keras Applications name    MobileNetV2 (its preprocessing is known)
   a saved Keras model          model.keras, model.h5
@@ -32,6 +35,7 @@ from typing import Any
 from absl import flags, logging
 
 from hub_image_export import command_line
+from hub_image_export.checkpoint_flags import CheckpointFlags
 from hub_image_export.publishing.publish_flags import PublishFlags
 
 _FLAGS = flags.FlagValues()
@@ -131,6 +135,7 @@ _CHECK = _bool(
   "check", True, "Check the module against the contract (see check_module)."
 )
 
+_CHECKPOINT = CheckpointFlags(_FLAGS)
 _PUBLISH = PublishFlags(_FLAGS)
 
 
@@ -150,10 +155,11 @@ def main(argv: Sequence[str]) -> int:
 
   Staging(_EXPORT_PATH.value, overwrite=_OVERWRITE.value)
   _PUBLISH.check(_OVERWRITE.value)
+  checkpoint = _CHECKPOINT.options()
   loaded = model_flag.load(
     _MODEL.value,
     task=_TASK.value,
-    weights=_WEIGHTS.value,
+    weights=_weights(),
     height=_HEIGHT.value,
     width=_WIDTH.value,
     num_classes=_NUM_CLASSES.value,
@@ -170,11 +176,23 @@ def main(argv: Sequence[str]) -> int:
     overwrite=_OVERWRITE.value,
     verify=_VERIFY.value,
     check=_CHECK.value,
+    **checkpoint,
   )
   _PUBLISH.publish(summary, _OVERWRITE.value)
   print(summary)
   print(_next_steps(summary.path))
   return command_line.EXIT_OK
+
+
+def _weights() -> str | None:
+  """Those to begin with: none are fetched that a checkpoint replaces."""
+  from hub_image_export import applications
+
+  if not _CHECKPOINT.given:
+    return _WEIGHTS.value
+  if _WEIGHTS.value:
+    raise ValueError("both --weights and --checkpoint are given: expected one")
+  return "random" if applications.is_application(_MODEL.value) else None
 
 
 def _build(loaded: Any):

@@ -23,12 +23,14 @@ class ImageFunction:
     variables: those that any variant uses, in the order of their names (F3).
     reference: the source as it was traced for inference, callable on eager
       images: what a module is verified against.
+    layers: the Keras layers that the source called, not those within them.
   """
 
   name: str
   variants: tuple[Variant, ...]
   variables: tuple[Variable, ...]
   reference: Any
+  layers: tuple[Any, ...] = ()
 
   @property
   def inference(self) -> Variant:
@@ -82,6 +84,7 @@ def make_image_function(
     variants=tuple(kept),
     variables=used(v for kept_v in kept for v in kept_v.variables.values()),
     reference=traces[0].wrapped,
+    layers=tuple(traces[0].layers.roots),
   )
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub_image_export import contract, verification, weights
+from hub_image_export import (
+  checkpoint_weights,
+  contract,
+  keras_values,
+  verification,
+  weights,
+)
 from hub_image_export.checker import Report, check_module
+from hub_image_export.checkpoint_names import NameRules
+from hub_image_export.checkpoints import (
+  NamedValues,
+  keras_files,
+  open_values,
+)
 from hub_image_export.compat import (
   hub,
   module_def_pb2,
@@ -50,10 +64,13 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
   def export(  # pylint: disable=arguments-differ
     self,
     path: str | os.PathLike[str],
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    name_transform_fn: Callable[[str], str] | None = None,
     *,
     overwrite: bool = False,
     verify: bool = True,
     check: bool = False,
+    **checkpoint_options: Any,
   ) -> Summary:
     """Writes the module to the directory `path`.
 
@@ -66,6 +83,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
 
     Args:
       path: a local directory that does not exist; missing parents are made.
+      checkpoint_path: where the values of all variables come from instead of
+        the model, which does not change; see `with_weights`.
+      name_transform_fn: see `with_weights`.
       overwrite: replace a module that is there. Off by default, because
         published versions are immutable (F6).
       verify: load the module, and compare each output of its inference
@@ -74,19 +94,88 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       check: let `check_module` judge the module before it is put into place,
         and fail on errors. Off by default: it takes a process of its own,
         and several times what verification takes.
+      **checkpoint_options: further arguments of `with_weights`.
 
     Returns:
       What was written: sizes, signatures, largest differences.
 
     Raises:
       ExportError: `path` exists or cannot be written.
-      WeightsError: variables are NaN or infinite.
+      WeightsError: variables are NaN or infinite, or the checkpoint does not
+        have them all.
       VerificationError: the module does not compute what the source does.
       CheckError: the module breaks the contract.
     """
+    spec = self
+    if checkpoint_path is not None:
+      spec = self.with_weights(
+        checkpoint_path, name_transform_fn, **checkpoint_options
+      )
+    elif name_transform_fn or checkpoint_options:
+      given = ["name_transform_fn"] * bool(name_transform_fn)
+      raise ValueError(
+        f"{given + sorted(checkpoint_options)} without checkpoint_path: "
+        "expected the checkpoint that this is about"
+      )
     return run_eagerly(
-      lambda: self._export_eagerly(path, overwrite, verify, check)
+      lambda: spec._export_eagerly(path, overwrite, verify, check)
     )
+
+  def with_weights(
+    self,
+    checkpoint_path: str | os.PathLike[str],
+    name_transform_fn: Callable[[str], str] | None = None,
+    *,
+    checkpoint_prefix: str = "",
+    checkpoint_map: Mapping[str, str] | None = None,
+    ema: bool = False,
+    strict: bool = False,
+  ) -> ImageModuleSpec:
+    """Returns this module with the values of a checkpoint.
+
+    Every variable of the module gets its value from there. Values are read
+    one by one when they are written; the user's model does not change.
+
+    Args:
+      checkpoint_path: prefix or directory (the latest one counts) of a
+        TensorFlow checkpoint of TF1 or TF2; a SavedModel; a TF1 Hub module; an
+        `.npz` file; weights saved by Keras. It has to stay there until the
+        module is exported.
+      name_transform_fn: from a variable's name to that in the checkpoint.
+      checkpoint_prefix: what stands before each name in the checkpoint.
+      checkpoint_map: names in the checkpoint by names of variables, or by
+        regular expressions that match them wholly; `\\1` stands for a group.
+      ema: take `…/ExponentialMovingAverage` of each variable that has one.
+      strict: values of the checkpoint that nothing uses are an error.
+        Optimizers and counters do not count.
+
+    Raises:
+      ValueError: the arguments contradict each other.
+      WeightsError: the checkpoint cannot be read, or does not have all values:
+        those that are missing or differ in shape or type are listed.
+    """
+    rules = NameRules(
+      name_transform_fn=name_transform_fn,
+      prefix=checkpoint_prefix,
+      mapping=checkpoint_map,
+      ema=ema,
+    )
+    values = run_eagerly(lambda: self._open_values(checkpoint_path, rules))
+    assigned = checkpoint_weights.assign(
+      self.function.variables, values, rules, strict
+    )
+    function = dataclasses.replace(self.function, variables=assigned.variables)
+    return ImageModuleSpec(self._saved_model_handler, function, self.interface)
+
+  def _open_values(
+    self, path: str | os.PathLike[str], rules: NameRules
+  ) -> NamedValues:
+    """Keras files are read by their model, unless names are given for them."""
+    values = open_values(path)
+    model = keras_values.the_model(self.function.layers)
+    if values.kind != keras_files.KIND or model is None or rules:
+      return values
+    return keras_values.read(model, values.path, self.function.variables)
 
   def _export_eagerly(
     self,

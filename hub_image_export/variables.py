@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hub_image_export.compat import tf
@@ -19,13 +19,16 @@ class Variable:
 
   Attributes:
     name: as at the source (`bn_Conv1/gamma`), made unique where names repeat.
-    source: the user's own variable; its value is the module's.
+    source: the user's own variable.
     trainable: whether it stands in TRAINABLE_VARIABLES.
+    stored: reads the module's value from a checkpoint; None where that is the
+      value which `source` has.
   """
 
   name: str
   source: Any
   trainable: bool
+  stored: Callable[[], Any] | None = None
 
   @property
   def dtype(self) -> Any:
@@ -36,7 +39,9 @@ class Variable:
     return self.source.shape
 
   def read(self) -> Any:
-    """The value, as an eager tensor that shares the variable's memory."""
+    """The value, as an eager tensor; a live one shares its memory."""
+    if self.stored is not None:
+      return tf.constant(self.stored())
     return tf.raw_ops.ReadVariableOp(
       resource=self.source.handle, dtype=self.source.dtype
     )
@@ -120,15 +125,16 @@ def _keras_variables(trace: Trace) -> dict[int, tuple[str, bool]]:
   """
   found = {}
   for layer in trace.layers.roots:
-    trainable = {id(_handle(v)) for v in layer.trainable_variables}
+    trainable = {id(handle_of(v)) for v in layer.trainable_variables}
     for variable in layer.variables:
       name = getattr(variable, "path", None) or variable.name
-      handle = id(_handle(variable))
+      handle = id(handle_of(variable))
       found[handle] = name, handle in trainable
   return found
 
 
-def _handle(variable: Any) -> Any:
+def handle_of(variable: Any) -> Any:
+  """The resource behind a variable of TensorFlow or of Keras 3."""
   if hasattr(variable, "handle"):
     return variable.handle
   return variable.value.handle

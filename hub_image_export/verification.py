@@ -2,7 +2,7 @@
 
 The staged module is loaded as a consumer loads it, and each output of its
 inference variant is compared with the source, as it was traced and with the
-weights that it has now.
+weights that the module has: those of the source now, or of a checkpoint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hub_image_export import contract
+from hub_image_export import contract, reference
 from hub_image_export.compat import hub, quiet, tf
 from hub_image_export.errors import VerificationError
 
@@ -85,8 +85,9 @@ def verify(
     raise VerificationError(
       f"the module does not run: {error.message.splitlines()[0]}"
     ) from error
+  source = reference.under_values(spec.function)
   for batch, found in zip(batches, results):
-    expected = _run_source(spec, batch)
+    expected = _run_source(spec, source, batch)
     for output, value in found.items():
       value = _activated(output, value, spec.function.inference.activations)
       difference = _compare(output, value, expected[output])
@@ -131,13 +132,12 @@ def _run(
 
 
 def _run_source(
-  spec: ImageModuleSpec, batch: np.ndarray
+  spec: ImageModuleSpec, source: Any, batch: np.ndarray
 ) -> dict[str, np.ndarray]:
-  function = spec.function
   hparams = [
     tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
   ] * spec.interface.bn_hparams
-  results = function.reference(tf.constant(batch), *hparams)
+  results = source(tf.constant(batch), *hparams)
   endpoints = {k: v.numpy() for k, v in results["endpoints"].items()}
   expected = {}
   for task, value in results["tasks"].items():

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from hub_image_export import contract
+from hub_image_export import contract, progress
 from hub_image_export.compat import tf
 from hub_image_export.errors import WeightsError
 from hub_image_export.variables import Variable
 
+# Values from a file are held in memory while they are written.
+_GROUP_BYTES = 64_000_000
+
 
 def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
-  """Writes `variables` as a TF1 checkpoint, straight from their memory.
+  """Writes `variables` as a TF1 checkpoint.
+
+  Live values are written straight from their memory. Those that come from
+  files are read and written in groups, a shard of the checkpoint each: no more
+  than a group, or one large value, is in memory at a time.
 
   Nothing is written where there are none: an empty checkpoint is no valid one.
 
@@ -22,27 +29,66 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
 
   Raises:
     OSError: it cannot be written there.
+    WeightsError: a value cannot be read.
   """
   variables = list(variables)
   if not variables:
     return
   os.makedirs(os.path.dirname(prefix), exist_ok=True)
+  groups = list(_groups(variables))
   try:
-    tf.raw_ops.SaveV2(
-      prefix=prefix,
-      tensor_names=[variable.name for variable in variables],
-      shape_and_slices=[""] * len(variables),
-      tensors=[variable.read() for variable in variables],
+    if len(groups) == 1:
+      _write_group(prefix, variables)
+      return
+    shards = [f"{prefix}.part{i:05}" for i in range(len(groups))]
+    pairs = progress.shown(
+      list(zip(shards, groups)), "Writing weights", lambda p: _num_bytes(p[1])
+    )
+    for shard, group in pairs:
+      _write_group(shard, group)
+    tf.raw_ops.MergeV2Checkpoints(
+      checkpoint_prefixes=shards,
+      destination_prefix=prefix,
+      delete_old_dirs=False,
     )
   except tf.errors.OpError as error:
     raise OSError(f"the checkpoint: {error.message}") from error
+
+
+def _write_group(prefix: str, variables: list[Variable]) -> None:
+  tf.raw_ops.SaveV2(
+    prefix=prefix,
+    tensor_names=[variable.name for variable in variables],
+    shape_and_slices=[""] * len(variables),
+    tensors=[variable.read() for variable in variables],
+  )
+
+
+def _groups(variables: list[Variable]) -> Iterator[list[Variable]]:
+  """Lists of variables that are read at once, in the same order."""
+  if all(variable.stored is None for variable in variables):
+    yield variables
+    return
+  group: list[Variable] = []
+  for variable in variables:
+    if group and _num_bytes([*group, variable]) > _GROUP_BYTES:
+      yield group
+      group = []
+    group.append(variable)
+  yield group
+
+
+def _num_bytes(variables: Iterable[Variable]) -> int:
+  return sum(v.shape.num_elements() * v.dtype.size for v in variables)
 
 
 def check_finite(variables: Iterable[Variable]) -> None:
   """Raises WeightsError if a variable has a value that is NaN or infinite."""
   broken = [
     variable.name
-    for variable in variables
+    for variable in progress.shown(
+      variables, "Checking weights", lambda v: _num_bytes([v])
+    )
     if variable.dtype.is_floating and not _is_finite(variable.read())
   ]
   if broken:

@@ -1,0 +1,132 @@
+"""Under which name a checkpoint has the value of a variable.
+
+Checkpoints are named by the program that trained: a prefix, another scope,
+`ExponentialMovingAverage` behind each name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from hub_image_export.checkpoints import NamedValues
+from hub_image_export.errors import WeightsError
+
+EMA_SUFFIX = "/ExponentialMovingAverage"
+
+
+@dataclasses.dataclass(frozen=True)
+class NameRules:
+  """How names of the module's variables become names in the checkpoint.
+
+  Attributes:
+    name_transform_fn: from name to name, as tensorflow_hub has it.
+    prefix: stands before each name in the checkpoint.
+    mapping: names in the checkpoint by names of the module's variables, or by
+      regular expressions that match them wholly; `\\1` stands for a group.
+      Variables that nothing matches keep their names.
+    ema: take the moving average of each variable that has one.
+  """
+
+  name_transform_fn: Callable[[str], str] | None = None
+  prefix: str = ""
+  mapping: Mapping[str, str] | None = None
+  ema: bool = False
+
+  def __post_init__(self) -> None:
+    if self.name_transform_fn is not None and (self.prefix or self.mapping):
+      raise ValueError(
+        "both name_transform_fn and a prefix or a mapping are given: expected "
+        "one of them. Let the function do all"
+      )
+    for pattern in self.mapping or ():
+      try:
+        re.compile(pattern)
+      except re.error as error:
+        raise ValueError(
+          f"the checkpoint map has {pattern!r}: expected a variable's name or "
+          f"a regular expression ({error})"
+        ) from None
+
+  def __bool__(self) -> bool:
+    """Whether there are rules: else names are the same on both sides."""
+    return self != NameRules()
+
+  def names(
+    self, variables: Iterable[str], values: NamedValues
+  ) -> dict[str, str]:
+    """The names to look for in the checkpoint, by those of the variables.
+
+    Raises:
+      WeightsError: a rule holds for no variable, two rules hold for one, or
+        two variables get one value; all such rules are listed.
+    """
+    variables = list(variables)
+    names = {name: self._name(name) for name in variables}
+    problems = [*self._ambiguous(variables), *_shared(names)]
+    if problems:
+      raise WeightsError(
+        "the names of the checkpoint's values are not clear: "
+        + "; ".join(problems)
+      )
+    return self._averages(names, values) if self.ema else names
+
+  def _name(self, name: str) -> str:
+    if self.name_transform_fn is not None:
+      return self.name_transform_fn(name)
+    if self.mapping and name in self.mapping:
+      name = self.mapping[name]
+    else:
+      for pattern, replacement in (self.mapping or {}).items():
+        match = re.fullmatch(pattern, name)
+        if match:
+          name = match.expand(replacement)
+          break
+    prefix = self.prefix.rstrip("/")
+    return f"{prefix}/{name}" if prefix else name
+
+  def _ambiguous(self, variables: list[str]) -> Iterable[str]:
+    rules = self.mapping or {}
+    hits = {
+      pattern: {v for v in variables if _holds(pattern, v, rules)}
+      for pattern in rules
+    }
+    for pattern, hit in hits.items():
+      if not hit:
+        yield f"{pattern!r} in the map is no variable of the module"
+    for variable in variables:
+      patterns = [p for p in rules if variable in hits[p]]
+      if len(patterns) > 1:
+        yield f"{patterns} in the map all hold for {variable!r}"
+
+  def _averages(
+    self, names: dict[str, str], values: NamedValues
+  ) -> dict[str, str]:
+    found = {
+      variable: name + EMA_SUFFIX
+      for variable, name in names.items()
+      if values.find(name + EMA_SUFFIX)
+    }
+    if not found:
+      raise WeightsError(
+        f"ema=True, but the {values} has no moving average for any variable of "
+        f"the module: expected names that end in {EMA_SUFFIX!r}. Leave ema out"
+      )
+    return {**names, **found}
+
+
+def _holds(pattern: str, name: str, rules: Mapping[str, str]) -> bool:
+  """A name itself goes before regular expressions."""
+  if name in rules:
+    return pattern == name
+  return bool(re.fullmatch(pattern, name))
+
+
+def _shared(names: dict[str, str]) -> Iterable[str]:
+  by_value: dict[str, list[str]] = {}
+  for variable, name in names.items():
+    by_value.setdefault(name, []).append(variable)
+  for name, variables in by_value.items():
+    if len(variables) > 1:
+      yield f"{name!r} would be the value of {variables}"
