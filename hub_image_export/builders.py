@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.assembly import Options, build
+from hub_image_export.assembly import build
+from hub_image_export.options import Options
 from hub_image_export.preprocessing import Preprocess
 from hub_image_export.spec import ImageModuleSpec
 
