@@ -27,6 +27,7 @@ _HOMES = {
   "make_classification_module": "builders",
   "make_image_module": "builders",
   "ImageModuleSpec": "spec",
+  "ModuleFunction": "module_function",
   "Summary": "summary",
   "load_labels": "labels",
   "write_archive": "publishing.archive",

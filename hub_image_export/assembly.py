@@ -9,16 +9,17 @@ from absl import logging
 
 from hub_image_export import contract, keras_layers, preprocessing
 from hub_image_export import labels as labels_lib
-from hub_image_export.compat import run_eagerly, tf
+from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.image_function import (
   ImageFunction,
   check_momentum_is_used,
   make_image_function,
 )
+from hub_image_export.module_function import ModuleFunction
 from hub_image_export.module_graph import Interface
 from hub_image_export.options import Options, check_default_task, check_size
 from hub_image_export.results import Request
-from hub_image_export.sources import as_source
+from hub_image_export.sources import Source, as_source
 from hub_image_export.spec import ImageModuleSpec, make_spec
 from hub_image_export.tracing import Plan
 
@@ -83,7 +84,7 @@ def _trace(
   _warn_of_rescaling(fn, options.preprocess)
   size = (interface.height, interface.width)
   plan = Plan(
-    source=as_source(fn, *size),
+    source=_source(fn, size, request),
     request=request,
     preprocess=preprocess,
     size=(None, None) if interface.variable_size else size,
@@ -100,6 +101,14 @@ def _trace(
   if interface.variable_size:
     _check_other_size(function, interface)
   return function
+
+
+def _source(fn: Any, size: tuple[int, int], request: Request) -> Source:
+  if isinstance(fn, hub.ModuleSpec):
+    fn = ModuleFunction(fn, tasks=request.tasks)
+  if isinstance(fn, ModuleFunction):
+    return fn.as_source()
+  return as_source(fn, *size)
 
 
 def _check_other_size(function: ImageFunction, interface: Interface) -> None:

@@ -37,7 +37,8 @@ def make_feature_vector_module(
 
   Args:
     fn: a Keras model; a TF1 graph function, a `tf.Module` or any other
-      callable on images; a loaded SavedModel, or the path of one. It returns
+      callable on images; a loaded SavedModel, or the path of one; an existing
+      TF1 Hub module (`hub.load_module_spec(path)`). It returns
       `[batch_size, num_features]`, or a pair of that and a dict of endpoints,
       or a dict with that as `"default"`. If it takes `is_training` or
       `training`, the module gets a variant for training (F2).

@@ -16,6 +16,7 @@
   a Keras Applications name    MobileNetV2 (its preprocessing is known)
   a saved Keras model          model.keras, model.h5
   a SavedModel                 path/to/directory
+  a TF1 Hub module             path/to/directory (it is wrapped again)
   Python code, which is run    path/to/file.py:name, package.module:name
 
 The module takes RGB images in [0, 1]. It is loaded again and compared with

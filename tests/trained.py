@@ -51,7 +51,7 @@ def save_tf1(prefix: str, values: dict[str, np.ndarray], **saver) -> str:
 
 def probabilities(path: str) -> np.ndarray:
   """What a consumer of the module gets for the test images."""
-  consumer = Consumer(path)
+  consumer = Consumer(path, feeds={"batch_norm_momentum": 0.9})
   scores = consumer.outputs["default"]["default"]
   with consumer.graph.as_default():
     return consumer.run(tf.nn.softmax(scores), digits().test_images)
