@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 _README = pathlib.Path(__file__).with_name("README.md")
 
 _EXAMPLES = ["scikit-learn"]
-_TEST = [*_EXAMPLES, "pytest", "pytest-xdist", "ruff"]
+_TEST = [*_EXAMPLES, "pytest", "pytest-xdist", "ruff", "tf-keras"]
 
 setup(
   name="hub_image_export",
@@ -35,7 +35,7 @@ setup(
   extras_require={
     "examples": _EXAMPLES,
     "test": _TEST,
-    "dev": [*_TEST, "tf-keras"],
+    "dev": _TEST,
   },
   entry_points={
     "console_scripts": [

@@ -8,11 +8,10 @@ import pytest
 from hub_image_export.compat import hub, quiet, tf
 from tests import function_sources, models
 from tests.consumer import UPDATE_OPS, Consumer
-from tests.keras_sources import HAS_KERAS_2
 
 KERAS = ["functional", "sequential", "frozen", "subclassed", "closure"]
 KERAS += ["mixed_float16", "softmax", "feature_layer"]
-KERAS += [] if HAS_KERAS_2 else ["tf_keras"]
+KERAS += ["tf_keras"] if any(m.name == "tf_keras" for m in models.ALL) else []
 SUFFIX = "_with_bn_hparams"
 
 

@@ -23,7 +23,7 @@ _TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
 needs_hub_0_16 = pytest.mark.skipif(
   not _HUB_0_16,
   reason="HIE_HUB016_PATH does not name a directory with tensorflow_hub 0.16 "
-  "and tf_keras (pip install --no-deps --target).",
+  "(pip install --no-deps --target).",
 )
 needs_tf115 = pytest.mark.skipif(
   not _TF115_PYTHON,
