@@ -35,109 +35,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from hub_image_export import command_line
-from hub_image_export.checkpoint_flags import CheckpointFlags
-from hub_image_export.publishing.publish_flags import PublishFlags
-
-_FLAGS = flags.FlagValues()
-
-
-def _string(name: str, help_text: str, default: str | None = None):
-  return flags.DEFINE_string(name, default, help_text, flag_values=_FLAGS)
-
-
-def _integer(name: str, help_text: str):
-  return flags.DEFINE_integer(
-    name, None, help_text, lower_bound=1, flag_values=_FLAGS
-  )
-
-
-def _bool(name: str, default: bool | None, help_text: str):
-  return flags.DEFINE_bool(name, default, help_text, flag_values=_FLAGS)
-
-
-def _list(name: str, help_text: str):
-  return flags.DEFINE_list(name, None, help_text, flag_values=_FLAGS)
-
-
-_MODEL = _string("model", "What to export; see above. Required.")
-_EXPORT_PATH = _string(
-  "export_path", "The module's directory; it must not exist. Required."
-)
-_TASK = flags.DEFINE_enum(
-  "task",
-  "feature_vector",
-  ["feature_vector", "classification", "all"],
-  "What the module serves. With all, the default signature is "
-  "image_classification, and --feature_layer gives the features (for Keras "
-  "Applications: what include_top=False, pooling='avg' gives).",
-  flag_values=_FLAGS,
-)
-_HEIGHT = _integer(
-  "height", "Expected height of images in pixels. Default: the model's own."
-)
-_WIDTH = _integer("width", "Expected width of images, likewise.")
-_WEIGHTS = _string(
-  "weights",
-  "For Keras Applications: imagenet (default; downloaded by Keras), random "
-  "(for tests), or a file of Keras weights.",
-)
-_NUM_CLASSES = _integer(
-  "num_classes", "Number of classes that there must be. Default: any."
-)
-_LABELS = _string(
-  "labels", "UTF-8 text file with the names of the classes, one a line."
-)
-_ARCH_NAME = _string(
-  "arch_name",
-  "Prefix of the endpoints' names. Default: the name of the Keras Application "
-  "or model.",
-)
-_ENDPOINTS = _list(
-  "endpoints", "Comma-separated names of Keras layers to expose as outputs."
-)
-_FEATURE_LAYER = _string(
-  "feature_layer", "The Keras layer that yields the feature vector."
-)
-_PREPROCESS = _string(
-  "preprocess",
-  "What the model wants, given RGB in [0, 1]: none, tf (2x-1), torch, caffe, "
-  "0-255, or MEAN/STD with one number or three with commas, in [0, 1]. "
-  "Default: what the Keras Application was trained with; else none.",
-)
-_VARIABLE_SIZE = _bool(
-  "variable_size", False, "Accept images of any height and width."
-)
-_TRAINING = _bool(
-  "training",
-  None,
-  "Whether there is a variant for training. Default: if it differs.",
-)
-_BN_HPARAMS = _bool(
-  "bn_hparams",
-  False,
-  "Add signatures with the input batch_norm_momentum for fine-tuning.",
-)
-_DROP_COLLECTIONS = _list(
-  "drop_collections", "Collections of a TF1 function to leave out."
-)
-_ALLOW_CUSTOM_GRADIENTS = _bool(
-  "allow_custom_gradients",
-  False,
-  "Accept that custom gradients are replaced by TensorFlow's own.",
-)
-_OVERWRITE = _bool(
-  "overwrite", False, "Replace a module that exists at --export_path."
-)
-_VERIFY = _bool(
-  "verify", True, "Load the module and compare its outputs with the model's."
-)
-_CHECK = _bool(
-  "check", True, "Check the module against the contract (see check_module)."
-)
-
-_CHECKPOINT = CheckpointFlags(_FLAGS)
-_PUBLISH = PublishFlags(_FLAGS)
+from hub_image_export import command_line, export_flags
 
 
 def main(argv: Sequence[str]) -> int:
@@ -147,39 +45,41 @@ def main(argv: Sequence[str]) -> int:
       f"Got the arguments {argv[1:]}; expected flags only, as in: "
       "export_module --model=MobileNetV2 --export_path=path/to/module"
     )
-  for flag in (_MODEL, _EXPORT_PATH):
+  for flag in (export_flags.MODEL, export_flags.EXPORT_PATH):
     if not flag.value:
       raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
   # TensorFlow comes with these, which --help must not wait for.
   from hub_image_export import model_flag
   from hub_image_export.staging import Staging
 
-  Staging(_EXPORT_PATH.value, overwrite=_OVERWRITE.value)
-  _PUBLISH.check(_OVERWRITE.value)
-  checkpoint = _CHECKPOINT.options()
-  loaded = model_flag.load(
-    _MODEL.value,
-    task=_TASK.value,
-    weights=_weights(),
-    height=_HEIGHT.value,
-    width=_WIDTH.value,
-    num_classes=_NUM_CLASSES.value,
-    variable_size=_VARIABLE_SIZE.value,
+  Staging(
+    export_flags.EXPORT_PATH.value, overwrite=export_flags.OVERWRITE.value
   )
-  if _WEIGHTS.value == "random":
+  export_flags.PUBLISH.check(export_flags.OVERWRITE.value)
+  checkpoint = export_flags.CHECKPOINT.options()
+  loaded = model_flag.load(
+    export_flags.MODEL.value,
+    task=export_flags.TASK.value,
+    weights=_weights(),
+    height=export_flags.HEIGHT.value,
+    width=export_flags.WIDTH.value,
+    num_classes=export_flags.NUM_CLASSES.value,
+    variable_size=export_flags.VARIABLE_SIZE.value,
+  )
+  if export_flags.WEIGHTS.value == "random":
     logging.warning(
       "--weights=random: the module is of no use, except for tests"
     )
   spec = _build(loaded)
-  _PUBLISH.check_spec(spec)
+  export_flags.PUBLISH.check_spec(spec)
   summary = spec.export(
-    _EXPORT_PATH.value,
-    overwrite=_OVERWRITE.value,
-    verify=_VERIFY.value,
-    check=_CHECK.value,
+    export_flags.EXPORT_PATH.value,
+    overwrite=export_flags.OVERWRITE.value,
+    verify=export_flags.VERIFY.value,
+    check=export_flags.CHECK.value,
     **checkpoint,
   )
-  _PUBLISH.publish(summary, _OVERWRITE.value)
+  export_flags.PUBLISH.publish(summary, export_flags.OVERWRITE.value)
   print(summary)
   print(_next_steps(summary.path))
   return command_line.EXIT_OK
@@ -189,11 +89,13 @@ def _weights() -> str | None:
   """Those to begin with: none are fetched that a checkpoint replaces."""
   from hub_image_export import applications
 
-  if not _CHECKPOINT.given:
-    return _WEIGHTS.value
-  if _WEIGHTS.value:
+  if not export_flags.CHECKPOINT.given:
+    return export_flags.WEIGHTS.value
+  if export_flags.WEIGHTS.value:
     raise ValueError("both --weights and --checkpoint are given: expected one")
-  return "random" if applications.is_application(_MODEL.value) else None
+  return (
+    "random" if applications.is_application(export_flags.MODEL.value) else None
+  )
 
 
 def _build(loaded: Any):
@@ -202,18 +104,21 @@ def _build(loaded: Any):
 
   height, width = _size(loaded)
   options = {
-    "arch_name": _ARCH_NAME.value or loaded.arch_name,
+    "arch_name": export_flags.ARCH_NAME.value or loaded.arch_name,
     "preprocess": _preprocess(loaded),
-    "endpoints": _ENDPOINTS.value,
-    "variable_size": _VARIABLE_SIZE.value,
-    "training": _TRAINING.value,
-    "batch_norm_momentum": _BN_HPARAMS.value,
-    "drop_collections": _DROP_COLLECTIONS.value or (),
-    "allow_custom_gradients": _ALLOW_CUSTOM_GRADIENTS.value,
+    "endpoints": export_flags.ENDPOINTS.value,
+    "variable_size": export_flags.VARIABLE_SIZE.value,
+    "training": export_flags.TRAINING.value,
+    "batch_norm_momentum": export_flags.BN_HPARAMS.value,
+    "drop_collections": export_flags.DROP_COLLECTIONS.value or (),
+    "allow_custom_gradients": export_flags.ALLOW_CUSTOM_GRADIENTS.value,
   }
-  feature_layer = _FEATURE_LAYER.value or loaded.feature_layer
-  classes = {"num_classes": _NUM_CLASSES.value, "labels": _LABELS.value}
-  if _TASK.value == "feature_vector":
+  feature_layer = export_flags.FEATURE_LAYER.value or loaded.feature_layer
+  classes = {
+    "num_classes": export_flags.NUM_CLASSES.value,
+    "labels": export_flags.LABELS.value,
+  }
+  if export_flags.TASK.value == "feature_vector":
     for name in ("num_classes", "labels"):
       if classes[name]:
         raise ValueError(
@@ -223,7 +128,12 @@ def _build(loaded: Any):
     return builders.make_feature_vector_module(
       loaded.source, height, width, feature_layer=feature_layer, **options
     )
-  if _TASK.value == "classification":
+  if export_flags.TASK.value == "classification":
+    if export_flags.FEATURE_LAYER.value:
+      raise ValueError(
+        "--feature_layer is for features: give --task=feature_vector or "
+        "--task=all, or leave it out"
+      )
     return builders.make_classification_module(
       loaded.source, height, width, **classes, **options
     )
@@ -239,18 +149,18 @@ def _build(loaded: Any):
 
 
 def _size(loaded: Any) -> tuple[int, int]:
-  height = _HEIGHT.value or loaded.height
-  width = _WIDTH.value or loaded.width
+  height = export_flags.HEIGHT.value or loaded.height
+  width = export_flags.WIDTH.value or loaded.width
   if not height or not width:
     raise ValueError(
-      f"{_MODEL.value} does not tell which size of images it expects: give "
-      "--height and --width"
+      f"{export_flags.MODEL.value} does not tell which size of images it "
+      "expects: give --height and --width"
     )
   return height, width
 
 
 def _preprocess(loaded: Any) -> Any:
-  value = _PREPROCESS.value
+  value = export_flags.PREPROCESS.value
   if value is None:
     return loaded.preprocess
   if value == "none":
@@ -259,14 +169,18 @@ def _preprocess(loaded: Any) -> Any:
   if not slash:
     return value
   try:
-    return tuple(
-      [float(number) for number in part.split(",")] for part in (mean, std)
-    )
+    return _numbers(mean), _numbers(std)
   except ValueError:
     raise ValueError(
       f"--preprocess={value}: expected numbers, as in "
       "0.485,0.456,0.406/0.229,0.224,0.225"
     ) from None
+
+
+def _numbers(text: str) -> float | list[float]:
+  """One number for all channels, or one for each."""
+  numbers = [float(number) for number in text.split(",")]
+  return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _next_steps(path: str) -> str:
@@ -297,7 +211,7 @@ def _main_with_log(argv: Sequence[str]) -> int:
 def cli() -> None:
   """The entry point of the script `export_module`."""
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-  sys.exit(command_line.run(_main_with_log, _FLAGS, __doc__))
+  sys.exit(command_line.run(_main_with_log, export_flags.FLAGS, __doc__))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export import checkpoint_flags, command_line, export_module
+from hub_image_export import (
+  checkpoint_flags,
+  command_line,
+  export_flags,
+  export_module,
+)
 from tests import trained
 
 
 def run(*args):
   return command_line.run(
     export_module.main,
-    export_module._FLAGS,
+    export_flags.FLAGS,
     export_module.__doc__,
     ["export_module", *args],
   )

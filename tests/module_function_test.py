@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import command_line, export_module
+from hub_image_export import command_line, export_flags, export_module
 from hub_image_export.compat import hub, quiet, tf
 from tests import trained
 from tests.consumer import Consumer, random_images
@@ -183,7 +183,7 @@ def test_from_the_command_line(tmp_path):
   trained.make_spec(trained.trained()).export(tmp_path / "a")
   code = command_line.run(
     export_module.main,
-    export_module._FLAGS,
+    export_flags.FLAGS,
     export_module.__doc__,
     [
       "export_module",

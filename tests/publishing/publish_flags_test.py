@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from hub_image_export import command_line, export_module
+from hub_image_export import command_line, export_flags, export_module
 from tests.publishing import hub_rules
 
 _CODE = """
@@ -39,12 +39,12 @@ def run(tmp_path, monkeypatch, capsys):
   def run(*more):
     code = command_line.run(
       export_module.main,
-      export_module._FLAGS,
+      export_flags.FLAGS,
       "",
       ["export_module", *flags, *more],
     )
-    for name in export_module._FLAGS:
-      export_module._FLAGS[name].unparse()
+    for name in export_flags.FLAGS:
+      export_flags.FLAGS[name].unparse()
     return code, capsys.readouterr()
 
   return run

@@ -1,0 +1,196 @@
+"""`export_module`: from its flags to the module and the exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import hub_image_export as hie
+from hub_image_export import command_line, export_flags, export_module
+from hub_image_export.compat import tf
+
+_NETWORKS = """
+import tensorflow as tf
+
+def features(images, is_training=False):
+  kernel = tf.compat.v1.get_variable("conv/kernel", [3, 3, 3, 4])
+  hidden = tf.nn.conv2d(images, kernel, 2, "SAME")
+  return tf.reduce_mean(hidden, [1, 2]), {"conv": hidden}
+"""
+
+
+@pytest.fixture
+def network(tmp_path):
+  path = tmp_path / "networks.py"
+  path.write_text(_NETWORKS, "utf-8")
+  return f"{path}:features"
+
+
+@pytest.fixture
+def classifier(tmp_path):
+  layers = tf.keras.layers
+  model = tf.keras.Sequential(
+    [
+      tf.keras.Input((12, 10, 3)),
+      layers.Conv2D(4, 3, name="conv"),
+      layers.BatchNormalization(),
+      layers.GlobalAveragePooling2D(name="pool"),
+      layers.Dense(3, activation="softmax"),
+    ],
+    name="tiny",
+  )
+  path = tmp_path / "classifier.keras"
+  model.save(path)
+  return str(path)
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+  """A function from flags to `(exit code, stdout, stderr)`."""
+
+  def run_script(*arguments, path="module"):
+    target = [f"--export_path={tmp_path / path}"] if path else []
+    code = command_line.run(
+      export_module.main,
+      export_flags.FLAGS,
+      export_module.__doc__,
+      ["export_module", *target, *arguments],
+    )
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+  return run_script
+
+
+def test_a_function_in_a_file(run, network, tmp_path):
+  code, out, _ = run(
+    f"--model={network}",
+    "--height=8",
+    "--width=6",
+    "--arch_name=Net",
+    "--preprocess=0.5/0.1,0.2,0.3",
+    "--nocheck",
+  )
+  assert code == 0
+  spec = hie.hub.load_module_spec(str(tmp_path / "module"))
+  assert hie.hub.get_expected_image_size(spec) == [8, 6]
+  assert set(spec.get_output_info_dict()) == {"default", "Net/conv"}
+  for words in ("8x6", "image_feature_vector: float32(?, 4)", "Net/conv"):
+    assert words in out
+  for words in ("Verified:   yes", "largest difference", "hub.Module("):
+    assert words in out
+
+
+def test_all_tasks_of_a_saved_classifier(run, classifier, tmp_path):
+  labels = tmp_path / "labels.txt"
+  labels.write_text("a\nb\nc\n", "utf-8")
+  code, out, _ = run(
+    f"--model={classifier}",
+    "--task=all",
+    "--feature_layer=pool",
+    "--endpoints=conv",
+    f"--labels={labels}",
+    "--bn_hparams",
+    "--nocheck",
+  )
+  assert code == 0
+  path = str(tmp_path / "module")
+  spec = hie.hub.load_module_spec(path)
+  assert set(spec.get_signature_names()) == {
+    "default",
+    "image_classification",
+    "image_classification_with_bn_hparams",
+    "image_feature_vector",
+    "image_feature_vector_with_bn_hparams",
+  }
+  assert "tiny/conv" in spec.get_output_info_dict()
+  assert hie.load_labels(path) == ["a", "b", "c"]
+  assert "train" in out
+
+
+def test_the_contract_is_checked_unless_told_otherwise(run, classifier):
+  code, out, _ = run(f"--model={classifier}", "--task=classification")
+  assert code == 0
+  assert "conforms to the contract" in out
+
+
+@pytest.mark.parametrize(
+  ("arguments", "words"),
+  [
+    ([], ["--model is missing"]),
+    (["--model=MobilNetV2"], ["MobileNetV2"]),
+    (["--model=nowhere.keras"], ["nowhere.keras"]),
+    (["--modle=x"], ["--modle", "--model"]),
+    (["--model=x", "--task=segmentation"], ["segmentation", "all"]),
+    (["--model=x", "--height=-1"], ["height", "-1"]),
+    (["--model=MobileNetV2", "more"], ["more", "--export_path"]),
+    (["{network}"], ["--height and --width"]),
+    (["{network}", "--height=8", "--width=8", "--labels=x"], ["--labels"]),
+    (["{classifier}", "--preprocess=tff"], ["tff", "tf"]),
+    (["{classifier}", "--preprocess=a/b"], ["a/b", "0.485"]),
+    (
+      ["{classifier}", "--task=classification", "--feature_layer=pool"],
+      ["--feature_layer"],
+    ),
+    (["{classifier}", "--task=classification", "--num_classes=4"], ["4", "3"]),
+    (["{classifier}", "--height=11", "--width=10"], ["12", "11"]),
+    (["{classifier}", "--endpoints=konv"], ["konv", "conv"]),
+    (["{classifier}", "--weights=random"], ["random"]),
+  ],
+)
+def test_bad_flags(run, network, classifier, tmp_path, arguments, words):
+  """One line on stderr, exit code 1, nothing written."""
+  known = {
+    "{network}": f"--model={network}",
+    "{classifier}": f"--model={classifier}",
+  }
+  code, out, err = run(*(known.get(a, a) for a in arguments))
+  assert code == 1
+  assert not out
+  message = err.strip().splitlines()[-1]
+  assert all(word in message for word in words), err
+  assert "Traceback" not in err
+  assert not (tmp_path / "module").exists()
+
+
+def test_a_missing_path_is_told(run, classifier):
+  code, _, err = run(f"--model={classifier}", path=None)
+  assert code == 1
+  assert "--export_path is missing" in err
+
+
+def test_a_module_that_exists_stays(run, classifier, tmp_path):
+  arguments = [f"--model={classifier}", "--nocheck"]
+  assert run(*arguments)[0] == 0
+  before = (tmp_path / "module" / "saved_model.pb").read_bytes()
+  code, _, err = run(*arguments, "--task=classification")
+  assert code == 1
+  assert "--overwrite" in err
+  assert (tmp_path / "module" / "saved_model.pb").read_bytes() == before
+  assert run(*arguments, "--task=classification", "--overwrite")[0] == 0
+  assert (tmp_path / "module" / "saved_model.pb").read_bytes() != before
+
+
+def test_help_is_quick_and_lists_the_flags():
+  """Quick: TensorFlow alone takes seconds to import."""
+  script = "from hub_image_export.export_module import cli; cli()"
+  start = time.perf_counter()
+  done = subprocess.run(
+    [sys.executable, "-X", "importtime", "-c", script, "--help"],
+    capture_output=True,
+    text=True,
+    env={**os.environ, "PYTHONPATH": os.getcwd()},
+  )
+  seconds = time.perf_counter() - start
+  assert done.returncode == 0
+  for name in export_flags.FLAGS:
+    assert export_flags.FLAGS[name].name in done.stdout
+  imported = {
+    line.rpartition("|")[2].strip() for line in done.stderr.splitlines()
+  }
+  assert not imported & {"tensorflow", "numpy", "keras"}
+  assert seconds < 5
