@@ -167,6 +167,12 @@ def _tell_of_changes(variants: list[Variant]) -> None:
       "The classifier ends in a %s: taken off, the module serves logits (C7)",
       activation,
     )
+  for name in dict.fromkeys(n for v in variants for n in v.dropped_penalties):
+    logging.warning(
+      "The penalty %r depends on the images: dropped, a module can serve "
+      "penalties of weights alone (F4)",
+      name,
+    )
   for variant in variants:
     if variant.needs_newer:
       logging.warning(

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from absl import logging
-
 from hub_image_export import (
   contract,
   functions,
   gradients,
+  hermetic,
   logits,
   portability,
   randomness,
 )
-from hub_image_export.compat import tf
 from hub_image_export.graph_defs import (
   GraphDef,
   ancestors,
@@ -37,21 +35,6 @@ from hub_image_export.variables import Variable
 _ASSIGNMENTS = frozenset(
   {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 )
-# Hints for the lowering of functional control flow; all other private
-# attributes belong to the process or the library that wrote them.
-_KEPT_ATTRIBUTES = frozenset(
-  {"_lower_using_switch_merge", "_num_original_outputs"}
-)
-_PROCESS_OPS = {
-  "PyFunc": "runs a Python function of this process",
-  "PyFuncStateless": "runs a Python function of this process",
-  "EagerPyFunc": "runs a Python function of this process",
-  "ReadFile": "reads a file that is no part of the module",
-  "WriteFile": "writes a file",
-  "HashTableV2": "is a lookup table",
-  "MutableHashTableV2": "is a lookup table",
-  "MutableDenseHashTableV2": "is a lookup table",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +48,7 @@ class Variant:
     tasks: name of the output tensor by task.
     endpoints: name of the output tensor by key.
     penalties: names of tensors (REGULARIZATION_LOSSES).
+    dropped_penalties: names of ops whose penalties depend on the images.
     updates: names of ops (UPDATE_OPS).
     activations: "softmax" or "sigmoid", by the task that it was taken off.
     oldest_tensorflow: the oldest version that runs it ("1.15"), or trains it.
@@ -77,6 +61,7 @@ class Variant:
   tasks: dict[str, str]
   endpoints: dict[str, str]
   penalties: tuple[str, ...]
+  dropped_penalties: tuple[str, ...]
   updates: tuple[str, ...]
   activations: dict[str, str]
   oldest_tensorflow: str
@@ -120,23 +105,23 @@ def make_variant(
   graph_def = functions.inline_calls(
     trace.wrapped.graph.as_graph_def(add_shapes=True)
   )
-  _fill_constants(graph_def, captured)
+  hermetic.fill_constants(graph_def, captured)
   outputs = [*trace.tasks.values(), *trace.endpoints.values()]
   activations = _strip_activations(graph_def, trace.tasks)
-  penalties = _weight_penalties(graph_def, trace, variables)
+  penalties, dropped = _weight_penalties(graph_def, trace, variables)
   state = randomness.random_state(graph_def, set(variables))
   graph_def = randomness.draw_fresh(graph_def, state)
   variables = {k: v for k, v in variables.items() if k not in state}
   _drop_control_inputs(graph_def, [*outputs, *penalties])
   updates = _assignments(graph_def, variables) if training else []
   graph_def = prune(graph_def, [*outputs, *penalties, *updates])
-  _refuse_process_ops(graph_def)
+  hermetic.refuse_process_ops(graph_def)
   gradients.drop_custom_gradients(graph_def)
   graph_def = portability.make_portable(graph_def)
   updates = _assignments(graph_def, variables) if training else []
   graph_def = prune(graph_def, [*outputs, *penalties, *updates])
   oldest, reasons = oldest_tensorflow(graph_def, training)
-  _drop_private_attributes(graph_def)
+  hermetic.drop_private_attributes(graph_def)
   present = {node.name for node in graph_def.node}
   return Variant(
     tags=contract.TRAIN_TAGS if training else contract.INFERENCE_TAGS,
@@ -145,6 +130,7 @@ def make_variant(
     tasks=trace.tasks,
     endpoints=trace.endpoints,
     penalties=tuple(penalties),
+    dropped_penalties=tuple(dropped),
     updates=tuple(updates),
     activations=activations,
     oldest_tensorflow=oldest,
@@ -154,25 +140,6 @@ def make_variant(
 
 def _leaves(variables: dict[str, Variable]) -> dict[str, str]:
   return {placeholder: v.name for placeholder, v in variables.items()}
-
-
-def _fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
-  """Puts captured tensors into the graph, as what they are: constants."""
-  for node in graph_def.node:
-    if node.name not in captured:
-      continue
-    value = captured[node.name]
-    if value.dtype in (tf.resource, tf.variant):
-      users = [n for n in graph_def.node if node.name in data_inputs(n)]
-      raise ValueError(
-        f"the op {users[0].name if users else node.name!r} uses a "
-        f"{users[0].op if users else 'resource'} resource that is no variable "
-        "(a lookup table, say): a module cannot hold it. Replace it by tensors"
-      )
-    node.op = "Const"
-    for key in ("shape", "_user_specified_name"):
-      node.attr.pop(key, None)
-    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
 
 
 def _strip_activations(
@@ -185,20 +152,21 @@ def _strip_activations(
 
 def _weight_penalties(
   graph_def: GraphDef, trace: Trace, variables: dict[str, Variable]
-) -> list[str]:
-  """Each weight penalty once; those that depend on images cannot be served."""
+) -> tuple[list[str], list[str]]:
+  """Each weight penalty once; then the origins of those that read images.
+
+  Consumers import the collection without the inputs: a penalty that depends
+  on the images would ask them for a placeholder that they do not know.
+  """
   hashes = fingerprints(graph_def, _leaves(variables))
   found: dict[bytes, str] = {}
+  dropped = []
   for penalty in trace.penalties:
     if contract.IMAGES in ancestors(graph_def, [penalty]):
-      logging.warning(
-        "The penalty %r depends on the images: dropped, a module can serve "
-        "penalties of weights alone (F4)",
-        _origin(graph_def, penalty),
-      )
+      dropped.append(_origin(graph_def, penalty))
     else:
       found.setdefault(hashes[node_of(penalty)], penalty)
-  return list(found.values())
+  return list(found.values()), dropped
 
 
 def _origin(graph_def: GraphDef, tensor: str) -> str:
@@ -233,28 +201,3 @@ def _data_ancestors(graph_def: GraphDef, tensors: list[str]) -> set[str]:
   for node in graph_def.node:
     plain.node.add(name=node.name, input=data_inputs(node))
   return ancestors(plain, tensors)
-
-
-def _refuse_process_ops(graph_def: GraphDef) -> None:
-  bodies = [f.node_def for f in graph_def.library.function]
-  found = [
-    f"{node.name} ({node.op} {_PROCESS_OPS[node.op]})"
-    for nodes in [graph_def.node, *bodies]
-    for node in nodes
-    if node.op in _PROCESS_OPS
-  ]
-  if found:
-    raise ValueError(
-      f"the network has ops that cannot leave this process: {found}. A module "
-      "is hermetic (F5): write them with TensorFlow ops on tensors"
-    )
-
-
-def _drop_private_attributes(graph_def: GraphDef) -> None:
-  bodies = [f.node_def for f in graph_def.library.function]
-  for nodes in [graph_def.node, *bodies]:
-    for node in nodes:
-      node.device = ""
-      for key in [k for k in node.attr if k.startswith("_")]:
-        if key not in _KEPT_ATTRIBUTES:
-          del node.attr[key]
