@@ -11,7 +11,6 @@ from typing import Any
 
 from hub_image_export import (
   checkpoint_weights,
-  contract,
   keras_values,
   verification,
   weights,
@@ -25,15 +24,14 @@ from hub_image_export.checkpoints import (
 )
 from hub_image_export.compat import (
   hub,
-  module_def_pb2,
   native_module,
   quiet,
   run_eagerly,
-  saved_model_pb2,
   tf,
 )
 from hub_image_export.errors import CheckError
 from hub_image_export.image_function import ImageFunction
+from hub_image_export.module_files import write_module
 from hub_image_export.module_graph import Interface, make_module_fn
 from hub_image_export.publishing import golden, manifest
 from hub_image_export.staging import Staging
@@ -189,7 +187,9 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     weights.check_finite(self.function.variables)
     with staging:
       with summary.phase("write"):
-        self._write(staging.path, self._write_variables)
+        write_module(
+          staging.path, self._saved_model_handler, self._write_variables
+        )
         manifest.write_labels(staging.path, self.interface.labels)
       if verify:
         with summary.phase("verify"):
@@ -217,23 +217,10 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       lambda: weights.write_checkpoint(prefix, self.function.variables)
     )
 
-  def _write(self, directory: str, write_variables) -> None:
-    try:
-      self._saved_model_handler.export(directory, write_variables)
-    except tf.errors.OpError as error:
-      # TensorFlow's own writers: the disk is full, say.
-      raise OSError(error.message) from error
-    _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
-    module_def = module_def_pb2.ModuleDef()
-    module_def.format = module_def_pb2.ModuleDef.FORMAT_V3
-    path = os.path.join(directory, contract.MODULE_DEF_FILE)
-    with open(path, "wb") as file:
-      file.write(module_def.SerializeToString())
-
   def _export(self, path: Any, variables_saver: Any) -> None:
     """What `hub.Module.export` calls, here without its harm to old modules."""
     with Staging(os.fsdecode(path)) as staging:
-      self._write(staging.path, variables_saver)
+      write_module(staging.path, self._saved_model_handler, variables_saver)
       staging.commit()
 
   def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
@@ -273,12 +260,3 @@ def _check(path: str) -> Report:
       f"the module breaks the contract, and is not written: {found}"
     )
   return report
-
-
-def _make_reproducible(path: str) -> None:
-  """Writes a SavedModel proto again, with its maps in the order of the keys."""
-  proto = saved_model_pb2.SavedModel()
-  with open(path, "rb") as file:
-    proto.ParseFromString(file.read())
-  with open(path, "wb") as file:
-    file.write(proto.SerializeToString(deterministic=True))

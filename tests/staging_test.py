@@ -8,8 +8,8 @@ import resource
 import pytest
 
 import hub_image_export as hie
+from hub_image_export import module_files, staging
 from hub_image_export import spec as spec_lib
-from hub_image_export import staging
 from hub_image_export.compat import quiet
 from hub_image_export.staging import Staging
 from tests import function_sources
@@ -132,7 +132,7 @@ def test_a_failure_leaves_nothing_behind(step, exists, target, monkeypatch):
 
   patches = {
     "variables": (spec_lib.weights, "write_checkpoint"),
-    "graph": (spec_lib, "_make_reproducible"),
+    "graph": (module_files, "_make_reproducible"),
     "verify": (spec_lib.verification, "verify"),
     "commit": (staging.Staging, "commit"),
   }
