@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from hub_image_export import contract, keras_layers, preprocessing
+from hub_image_export import contract, keras_layers, preprocessing, progress
 from hub_image_export import labels as labels_lib
 from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.image_function import (
@@ -71,6 +71,7 @@ def build(
     feature_layer=feature_layer,
     arch_name=options.arch_name,
   )
+  progress.tell("Tracing the model")
   function = run_eagerly(lambda: _trace(fn, interface, request, options))
   _check_widths(function, interface, num_classes)
   _warn_of_bare_endpoints(function)

@@ -47,3 +47,15 @@ def shown(
     if told:
       stream.write("\r" + " " * len(told) + "\r")
       stream.flush()
+
+
+def tell(what: str, stream: TextIO | None = None) -> None:
+  """Tells what begins, where the share that is done will not be known.
+
+  Args:
+    what: begins ("Verifying the module").
+    stream: as for `shown`.
+  """
+  stream = sys.stderr if stream is None else stream
+  if stream.isatty():
+    print(what, "…", file=stream, flush=True)

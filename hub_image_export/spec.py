@@ -12,6 +12,7 @@ from typing import Any
 from hub_image_export import (
   checkpoint_weights,
   keras_values,
+  progress,
   verification,
   weights,
 )
@@ -192,11 +193,13 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
         )
         manifest.write_labels(staging.path, self.interface.labels)
       if verify:
+        progress.tell("Verifying the module")
         with summary.phase("verify"):
           summary.differences = self._verify(staging.path)
       with summary.phase("manifest"):
         manifest.write_manifest(staging.path, self)
       if check:
+        progress.tell("Checking the module")
         with summary.phase("check"):
           summary.report = _check(staging.path)
       summary.finish(os.fspath(path), staging.path, verified=verify)

@@ -58,3 +58,15 @@ def test_the_line_is_wiped_after_an_error(clock):
       if i == 2:
         raise KeyError
   assert stream.getvalue().endswith(" \r")
+
+
+def test_what_begins_is_told():
+  stream = Terminal()
+  progress.tell("Verifying", stream)
+  assert stream.getvalue() == "Verifying …\n"
+
+
+def test_what_begins_is_not_told_in_a_pipe():
+  stream = io.StringIO()
+  progress.tell("Verifying", stream)
+  assert stream.getvalue() == ""

@@ -59,8 +59,8 @@ def make_portable(graph_def: GraphDef) -> GraphDef:
   """
   portable = GraphDef()
   portable.CopyFrom(graph_def)
-  for rewrite in REWRITES:
-    count = rewrite(portable)
-    if count:
-      logging.info("%s: %d ops.", rewrite.__name__, count)
+  counts = {rewrite.__name__: rewrite(portable) for rewrite in REWRITES}
+  done = [f"{name} ({count} ops)" for name, count in counts.items() if count]
+  if done:
+    logging.info("Rewritten for TensorFlow 1.15: %s", ", ".join(done))
   return portable
