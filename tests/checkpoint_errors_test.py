@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import hub_image_export as hie
 from hub_image_export.checkpoints import open_values
 from hub_image_export.compat import tf
 from hub_image_export.errors import WeightsError
@@ -132,3 +133,22 @@ def test_truncated_keras_files(tmp_path):
   )
   cut(tmp_path / "a.h5")
   fails(tmp_path / "a.h5", "cannot be read")
+
+
+def test_quantized_values_are_no_floats(tmp_path):
+  prefix = str(tmp_path / "quantized")
+  value = tf.bitcast(tf.zeros([3, 3, 3, 4], tf.int8), tf.qint8)
+  tf.raw_ops.SaveV2(
+    prefix=prefix,
+    tensor_names=["kernel"],
+    shape_and_slices=[""],
+    tensors=[value],
+  )
+
+  def network(images):
+    kernel = tf.compat.v1.get_variable("kernel", [3, 3, 3, 4])
+    return tf.reduce_mean(tf.nn.conv2d(images, kernel, 1, "SAME"), [1, 2])
+
+  spec = hie.make_feature_vector_module(network, 8, 8)
+  with pytest.raises(WeightsError, match="float32, and qint8 in the"):
+    spec.with_weights(prefix)
