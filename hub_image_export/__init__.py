@@ -12,13 +12,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
   from hub_image_export.builders import (
     make_classification_module as make_classification_module,
-  )
-  from hub_image_export.builders import (
     make_feature_vector_module as make_feature_vector_module,
-  )
-  from hub_image_export.builders import (
     make_image_module as make_image_module,
   )
+  from hub_image_export.checker import check_module as check_module
+  from hub_image_export.compat import hub as hub
+  from hub_image_export.errors import (
+    CheckError as CheckError,
+    ExportError as ExportError,
+    ImageExportError as ImageExportError,
+    SourceError as SourceError,
+    VerificationError as VerificationError,
+    WeightsError as WeightsError,
+  )
+  from hub_image_export.labels import load_labels as load_labels
+  from hub_image_export.module_function import ModuleFunction as ModuleFunction
+  from hub_image_export.publishing.archive import write_archive as write_archive
+  from hub_image_export.publishing.module_page import (
+    write_module_page as write_module_page,
+  )
+  from hub_image_export.spec import ImageModuleSpec as ImageModuleSpec
+  from hub_image_export.summary import Summary as Summary
 
 __version__ = "0.1.0"
 

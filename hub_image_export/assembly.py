@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from hub_image_export import contract, keras_layers, preprocessing, progress
-from hub_image_export import labels as labels_lib
+from hub_image_export import (
+  contract,
+  keras_layers,
+  labels as labels_lib,
+  preprocessing,
+  progress,
+)
 from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.image_function import (
   ImageFunction,

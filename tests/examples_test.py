@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import pathlib
 import re
 import subprocess
@@ -12,14 +11,10 @@ import sys
 import pytest
 
 from examples import digits_network, use_module
+from tests import tf115
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
 
-needs_tf115 = pytest.mark.skipif(
-  not _TF115_PYTHON,
-  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
-)
 
 CLASSIFICATION, FEATURES = "image_classification", "image_feature_vector"
 EXPORTERS = {
@@ -132,11 +127,11 @@ def test_fine_tuned_module_can_be_fine_tuned(tuned, tmp_path):
   assert numbers(r"Accuracy before: ([\d.]+)%", output) == [after]
 
 
-@needs_tf115
+@tf115.needs_tf115
 def test_tf115_finds_the_same_accuracies(digits, tuned):
   paths = (digits[0], tuned[0])
   here = run("examples.use_module", *paths)
-  there = run("examples.use_module", *paths, python=_TF115_PYTHON)
+  there = run("examples.use_module", *paths, python=tf115.PYTHON)
   by_logits = r"by image_classification: ([\d.]+)%"
   assert numbers(by_logits, there) == numbers(by_logits, here)
   # A linear classifier is trained on the features, by either scikit-learn.
@@ -145,14 +140,14 @@ def test_tf115_finds_the_same_accuracies(digits, tuned):
   assert all(abs(a - b) < 3 for a, b in pairs)
 
 
-@needs_tf115
+@tf115.needs_tf115
 def test_tf115_fine_tunes(digits, tmp_path):
   path = tmp_path / "tuned"
   output = run(
     "examples.fine_tune",
     f"--module={digits[0]}",
     f"--export_path={path}",
-    python=_TF115_PYTHON,
+    python=tf115.PYTHON,
   )
   _assert_learned(output)
   (after,) = numbers(r"Accuracy after: ([\d.]+)%", output)

@@ -15,20 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 import tf115_probe
 
 from hub_image_export import functions, graph_defs, known_ops, randomness
 from hub_image_export.compat import tf
 from hub_image_export.portability import make_portable
+from tests import tf115
 
 GraphDef = tf.compat.v1.GraphDef
 
-PYTHON = os.environ.get("HIE_TF115_PYTHON")
-needs_tf115 = pytest.mark.skipif(
-  not PYTHON,
-  reason="HIE_TF115_PYTHON names no Python 3.7 with TensorFlow 1.15",
-)
 _ASSIGNMENTS = (
   "AssignVariableOp",
   "AssignAddVariableOp",
@@ -185,7 +180,7 @@ def run_in_tf115(cases: dict[str, Case], directory: pathlib.Path) -> dict:
   environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
   program = str(pathlib.Path(tf115_probe.__file__).resolve())
   subprocess.run(
-    [PYTHON, program, str(directory)],
+    [tf115.PYTHON, program, str(directory)],
     check=True,
     env={**environment, "CUDA_VISIBLE_DEVICES": ""},
     capture_output=True,

@@ -10,6 +10,7 @@ import pytest
 
 from hub_image_export import randomness
 from hub_image_export.compat import tf
+from tests import tf115
 
 layers = tf.keras.layers
 
@@ -84,7 +85,7 @@ def results(tmp_path_factory):
   return {name: (traced[name], there[name]) for name in traced}
 
 
-@cases.needs_tf115
+@tf115.needs_tf115
 @pytest.mark.parametrize("name", [*_LAYERS, *_functions()])
 def test_tensorflow_1_15_gives_the_same(results, name):
   case, there = results[name]
@@ -97,7 +98,7 @@ def test_tensorflow_1_15_gives_the_same(results, name):
   assert np.isfinite(there["fetch0"]).all()
 
 
-@cases.needs_tf115
+@tf115.needs_tf115
 @pytest.mark.parametrize("name", ["dropout", "noise"])
 def test_random_numbers_are_drawn_anew(results, name):
   case, there = results[name]
@@ -106,7 +107,7 @@ def test_random_numbers_are_drawn_anew(results, name):
     assert not np.allclose(drawn[i], drawn[i - 1])
 
 
-@cases.needs_tf115
+@tf115.needs_tf115
 def test_moving_averages_move(results):
   case, there = results["batch_norm"]
   names = list(case.variables)

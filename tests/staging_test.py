@@ -8,8 +8,7 @@ import resource
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import module_files, staging
-from hub_image_export import spec as spec_lib
+from hub_image_export import module_files, spec as spec_lib, staging
 from hub_image_export.compat import quiet
 from hub_image_export.staging import Staging
 from tests import function_sources

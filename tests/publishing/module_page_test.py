@@ -13,10 +13,10 @@ import pytest
 
 import hub_image_export as hie
 from examples import make_pages
+from tests import tf115
 from tests.publishing import hub_rules, modules
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
 _SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PAGES = ("classification", "feature_vector", "several_tasks")
 
@@ -95,10 +95,7 @@ def test_snippets_run_as_they_stand(name, made, tmp_path):
   assert len(snippets) == 3
 
 
-@pytest.mark.skipif(
-  not _TF115_PYTHON,
-  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
-)
+@tf115.needs_tf115
 def test_snippets_run_with_tensorflow_1_15(made, tmp_path):
   page = made / "classification.md"
   text = page.read_text("utf-8")
@@ -107,7 +104,7 @@ def test_snippets_run_with_tensorflow_1_15(made, tmp_path):
   page_1 = made / "graph_mode.md"
   page_1.write_text(text[:eager] + text[end:], "utf-8")
   (made / "graph_mode").symlink_to(made / "classification")
-  assert len(_run_snippets(made, "graph_mode", tmp_path, _TF115_PYTHON)) == 2
+  assert len(_run_snippets(made, "graph_mode", tmp_path, tf115.PYTHON)) == 2
 
 
 def test_what_the_module_says_is_on_the_page(module, page):

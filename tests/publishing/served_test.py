@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests import tf115
 from tests.keras_sources import HAS_KERAS_2
 from tests.publishing.server import serving
 
@@ -18,16 +19,11 @@ _PROBE = pathlib.Path(__file__).with_name("served_probe.py")
 _ROOT = _PROBE.parents[2]
 _PATH = "/pets/1.tar.gz"
 _HUB_0_16 = os.environ.get("HIE_HUB016_PATH")
-_TF115_PYTHON = os.environ.get("HIE_TF115_PYTHON")
 
 needs_hub_0_16 = pytest.mark.skipif(
   not _HUB_0_16,
   reason="HIE_HUB016_PATH does not name a directory with tensorflow_hub 0.16 "
   "(pip install --no-deps --target).",
-)
-needs_tf115 = pytest.mark.skipif(
-  not _TF115_PYTHON,
-  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
 )
 
 
@@ -83,9 +79,9 @@ def test_hub_0_16(way, module, archive, tmp_path):
   assert version.startswith("0.16.")
 
 
-@needs_tf115
+@tf115.needs_tf115
 def test_hub_0_12_with_tensorflow_1_15(module, archive, tmp_path):
   version = _assert_used(
-    module, archive, "module", tmp_path, python=_TF115_PYTHON
+    module, archive, "module", tmp_path, python=tf115.PYTHON
   )
   assert version.startswith("0.12.")

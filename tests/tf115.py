@@ -1,0 +1,20 @@
+"""The Python 3.7 with TensorFlow 1.15 and hub 0.12, where one can be had.
+
+  python3.7 -m venv tf115
+  tf115/bin/pip install tensorflow==1.15.5 'tensorflow-hub==0.12.*' \\
+      'protobuf<3.21' 'scikit-learn==1.0.*'
+  HIE_TF115_PYTHON=tf115/bin/python python -m pytest
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+PYTHON = os.environ.get("HIE_TF115_PYTHON")
+
+needs_tf115 = pytest.mark.skipif(
+  not PYTHON,
+  reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
+)
