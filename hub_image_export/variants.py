@@ -29,12 +29,9 @@ from hub_image_export.graph_defs import (
   prune,
 )
 from hub_image_export.oldest_tensorflow import oldest_tensorflow
+from hub_image_export.random_state import ASSIGNMENTS
 from hub_image_export.tracing import Trace
 from hub_image_export.variables import Variable
-
-_ASSIGNMENTS = frozenset(
-  {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +181,7 @@ def _assignments(
   return [
     node.name
     for node in graph_def.node
-    if node.op in _ASSIGNMENTS and canonical(node.input[0]) in variables
+    if node.op in ASSIGNMENTS and canonical(node.input[0]) in variables
   ]
 
 
