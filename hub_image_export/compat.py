@@ -105,6 +105,9 @@ module_def_pb2 = importlib.import_module("tensorflow_hub.module_def_pb2")
 function_def_to_graph_def = importlib.import_module(
   "tensorflow.python.framework.function_def_to_graph"
 ).function_def_to_graph_def
+get_gradient_function = importlib.import_module(
+  "tensorflow.python.framework.ops"
+).get_gradient_function
 
 
 @contextlib.contextmanager

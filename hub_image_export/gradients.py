@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hub_image_export import custom_gradient_ops
 from hub_image_export.compat import function_graphs, tf
 from hub_image_export.graph_defs import GraphDef
 
-_ATTRIBUTE = "_gradient_op_type"
 _RELATIVE_TOLERANCE = 1e-3
 _UNKNOWN_DIMENSION = 2
-# The check adds ops to graphs that outlive it, such as a user's tf.function.
-_SCOPE = "custom_gradient_check"
 
 
 def drop_custom_gradients(graph_def: GraphDef) -> None:
@@ -28,7 +26,7 @@ def drop_custom_gradients(graph_def: GraphDef) -> None:
   bodies = [f.node_def for f in graph_def.library.function]
   for nodes in [graph_def.node, *bodies]:
     for node in nodes:
-      node.attr.pop(_ATTRIBUTE, None)
+      node.attr.pop(custom_gradient_ops.ATTRIBUTE, None)
 
 
 def unnatural_gradients(graph: Any) -> list[str]:
@@ -46,34 +44,25 @@ def unnatural_gradients(graph: Any) -> list[str]:
   """
   found = []
   for part in [graph, *function_graphs(graph)]:
-    known: dict[tuple, bool] = {}
+    kinds: dict[tuple, list[Any]] = {}
     for op in part.get_operations():
-      if _ATTRIBUTE not in op.node_def.attr or _is_of_the_check(op):
-        continue
-      kind = _kind(op)
-      if kind not in known:
-        known[kind] = _is_natural(op)
-        if not known[kind]:
-          found.append(op.name)
+      if custom_gradient_ops.has_custom_gradient(op):
+        kinds.setdefault(custom_gradient_ops.kind(op), []).append(op)
+    found += [ops[0].name for ops in kinds.values() if not _is_natural(ops)]
   return found
 
 
-def _kind(op: Any) -> tuple:
-  """What is alike for all calls of one function with a custom gradient."""
-  producers = tuple(x.op.type for x in op.inputs)
-  before = tuple(y.op.type for x in op.inputs for y in x.op.inputs)
-  return op.type, producers, before
-
-
-def _is_of_the_check(op: Any) -> bool:
-  return op.name.startswith(_SCOPE)
-
-
-def _is_natural(op: Any) -> bool:
-  arguments = [x for x in _arguments(op) if x.dtype.is_floating]
-  with op.graph.as_default(), tf.name_scope(_SCOPE):
+def _is_natural(ops: list[Any]) -> bool:
+  """Tries the one of these ops, all of one kind, that takes least."""
+  op = min(ops, key=_size)
+  arguments = [
+    x for x in custom_gradient_ops.arguments(op) if x.dtype.is_floating
+  ]
+  with op.graph.as_default(), tf.name_scope(custom_gradient_ops.CHECK_SCOPE):
     try:
-      custom = [_gradients(y, arguments) for y in _results(op)]
+      custom = [
+        _gradients(y, arguments) for y in custom_gradient_ops.results(op)
+      ]
     except LookupError:
       logging.warning(
         "The custom gradient of %r is not known in this process: the module "
@@ -97,21 +86,6 @@ def _gradients(result: Any, arguments: list[Any]) -> list[Any]:
   return tf.compat.v1.gradients(result, arguments)
 
 
-def _arguments(op: Any) -> list[Any]:
-  if op.type != "IdentityN":
-    return list(op.inputs)
-  results = {y.value_index for y in _results(op)}
-  return [x for i, x in enumerate(op.inputs) if i not in results]
-
-
-def _results(op: Any) -> list[Any]:
-  return [
-    y
-    for y in op.outputs
-    if not all(_is_of_the_check(user) for user in y.consumers())
-  ]
-
-
 def _natural_results(op: Any) -> list[Any]:
   """The same results on a way that avoids the registered gradient.
 
@@ -119,11 +93,13 @@ def _natural_results(op: Any) -> list[Any]:
   its results are computed from its arguments by ops of their own.
   """
   if op.type == "IdentityN":
-    return [op.inputs[y.value_index] for y in _results(op)]
+    return [op.inputs[y.value_index] for y in custom_gradient_ops.results(op)]
   plain = GraphDef(node=[op.node_def])
   drop_custom_gradients(plain)
   inputs = dict(zip(op.node_def.input, op.inputs))
-  names = [f"{op.name}:{y.value_index}" for y in _results(op)]
+  names = [
+    f"{op.name}:{y.value_index}" for y in custom_gradient_ops.results(op)
+  ]
   return tf.import_graph_def(plain, inputs, names, name="natural")
 
 
@@ -133,8 +109,15 @@ def _evaluate(op: Any, arguments: list[Any], pairs: list[tuple]) -> list:
     x.name: random.normal(size=_known_shape(x)).astype(x.dtype.as_numpy_dtype)
     for x in arguments
   }
-  with tf.compat.v1.Session(graph=op.graph) as session:
+  # Its optimizers would look at all of the network before these ops.
+  config = tf.compat.v1.ConfigProto()
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  with tf.compat.v1.Session(graph=op.graph, config=config) as session:
     return session.run(pairs, feeds)
+
+
+def _size(op: Any) -> int:
+  return sum(np.prod(_known_shape(x), dtype=int) for x in op.inputs)
 
 
 def _known_shape(tensor: Any) -> list[int]:

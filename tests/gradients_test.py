@@ -44,6 +44,14 @@ def pair(x):
   return (x * x, 3.0 * x), lambda da, db: 2.0 * x * da + 3.0 * db
 
 
+def scale_gradient(factor):
+  @tf.custom_gradient
+  def scaled(x):
+    return tf.identity(x), lambda dy: factor * dy
+
+  return scaled
+
+
 NATURAL = {
   "square": square,
   "pair": lambda x: sum(pair(x)),
@@ -59,6 +67,10 @@ UNNATURAL = {
   "product": lambda x: product(x, x + 1.0),
   "behind_a_natural_one": lambda x: reverse(square(x)),
   "in_a_function": tf.function(lambda x: reverse(x)),
+  "beside_one_of_its_like": lambda x: scale_gradient(1.0)(x) + reverse(x),
+  "of_another_number": lambda x: (
+    scale_gradient(1.0)(x) + scale_gradient(-1.0)(x)
+  ),
 }
 
 
