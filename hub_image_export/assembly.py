@@ -15,6 +15,7 @@ from hub_image_export import (
   progress,
 )
 from hub_image_export.compat import hub, run_eagerly, tf
+from hub_image_export.garbage import collector_paused
 from hub_image_export.image_function import (
   ImageFunction,
   check_momentum_is_used,
@@ -77,10 +78,11 @@ def build(
     arch_name=options.arch_name,
   )
   progress.tell("Tracing the model")
-  function = run_eagerly(lambda: _trace(fn, interface, request, options))
-  _check_widths(function, interface, num_classes)
-  _warn_of_bare_endpoints(function)
-  return make_spec(function, interface)
+  with collector_paused():
+    function = run_eagerly(lambda: _trace(fn, interface, request, options))
+    _check_widths(function, interface, num_classes)
+    _warn_of_bare_endpoints(function)
+    return make_spec(function, interface)
 
 
 def _trace(

@@ -6,6 +6,7 @@ function from GraphDef to GraphDef. This file has what they share.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 from collections.abc import Iterable
 
@@ -53,6 +54,28 @@ def ancestors(graph_def: GraphDef, tensors: Iterable[str]) -> set[str]:
       if name not in found:
         found.add(name)
         pending.append(name)
+  return found
+
+
+def consumers_of(graph_def: GraphDef) -> dict[str, list[tuple[NodeDef, int]]]:
+  """Consumers of each node, with the index of the input; controls apart."""
+  consumers = collections.defaultdict(list)
+  for node in graph_def.node:
+    for index, name in enumerate(data_inputs(node)):
+      consumers[node_of(name)].append((node, index))
+  return consumers
+
+
+def descendants(graph_def: GraphDef, names: Iterable[str]) -> set[str]:
+  """Names of the nodes that depend on `names`, these included."""
+  pending = list(names)
+  found = set(pending)
+  consumers = consumers_of(graph_def) if pending else {}
+  while pending:
+    for node, _ in consumers[pending.pop()]:
+      if node.name not in found:
+        found.add(node.name)
+        pending.append(node.name)
   return found
 
 

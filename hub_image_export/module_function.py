@@ -6,7 +6,6 @@ module consists of is at hand: a graph for each variant, and a checkpoint.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from hub_image_export.compat import hub, run_eagerly, tf, variable_pb2
 from hub_image_export.graph_defs import (
   GraphDef,
   ancestors,
+  descendants,
   node_of,
   prune,
 )
@@ -226,7 +226,7 @@ def _updates(
   """UPDATE_OPS, and assignments that belong there: they depend on images."""
   listed = _collection(meta_graph, contract.UPDATE_OPS)
   before = ancestors(graph_def, listed)
-  after_images = _descendants(graph_def, map(node_of, images))
+  after_images = descendants(graph_def, map(node_of, images))
   found = [
     node.name
     for node in graph_def.node
@@ -241,21 +241,6 @@ def _updates(
       len(found),
     )
   return [*listed, *found]
-
-
-def _descendants(graph_def: GraphDef, names: Iterable[str]) -> set[str]:
-  consumers = collections.defaultdict(list)
-  for node in graph_def.node:
-    for name in node.input:
-      consumers[node_of(name)].append(node.name)
-  pending = list(names)
-  found = set(pending)
-  while pending:
-    for name in consumers[pending.pop()]:
-      if name not in found:
-        found.add(name)
-        pending.append(name)
-  return found
 
 
 def _drop_colocations(graph_def: GraphDef) -> None:

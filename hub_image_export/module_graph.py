@@ -11,7 +11,7 @@ from google.protobuf import struct_pb2
 from hub_image_export import contract, preprocessing
 from hub_image_export.compat import hub, tf
 from hub_image_export.graph_defs import GraphDef
-from hub_image_export.variable_nodes import add_variables
+from hub_image_export.variable_nodes import add_variables, free_scope
 from hub_image_export.variables import Variable
 from hub_image_export.variants import Variant
 
@@ -53,7 +53,7 @@ def make_module_fn(
   def module_fn(variant: Variant) -> None:
     handles = add_variables(variables)
     inputs = _add_inputs(interface)
-    scope = _free_scope(variables)
+    scope = free_scope("network", variables)
     placeholders = {
       **inputs,
       **{name: handles[v.name] for name, v in variant.variables.items()},
@@ -96,15 +96,6 @@ def _add_inputs(interface: Interface) -> dict[str, Any]:
       )
     )
   return inputs
-
-
-def _free_scope(variables: tuple[Variable, ...]) -> str:
-  """A scope for the network that no variable's name begins with."""
-  taken = {v.name.split("/")[0] for v in variables}
-  scope = "network"
-  while scope in taken:
-    scope += "_"
-  return scope
 
 
 def _add_network(

@@ -7,7 +7,6 @@ neither be exported (the state belongs to a process) nor run in TF 1.15.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterable
 
 from hub_image_export import graph_defs
@@ -82,15 +81,6 @@ _TYPE_ATTRS = ("DstT", "dtype", "type", "Tout", "T")
 Consumers = dict[str, list[tuple[NodeDef, int]]]
 
 
-def consumers_of(graph_def: GraphDef) -> Consumers:
-  """Consumers of each node, with the index of the input; controls apart."""
-  consumers = collections.defaultdict(list)
-  for node in graph_def.node:
-    for index, name in enumerate(graph_defs.data_inputs(node)):
-      consumers[graph_defs.node_of(name)].append((node, index))
-  return consumers
-
-
 def _is_float(node: NodeDef) -> bool:
   """Whether the node computes real numbers: no part of a seed."""
   for name in _TYPE_ATTRS:
@@ -131,5 +121,5 @@ def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
     Those that only seed random ops, and are assigned from themselves. They
     are no part of a module: neither they nor their assignments.
   """
-  consumers = consumers_of(graph_def)
+  consumers = graph_defs.consumers_of(graph_def)
   return {name for name in resources if _is_random_state(consumers, name)}

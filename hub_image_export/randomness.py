@@ -23,7 +23,6 @@ from hub_image_export.random_state import (
   PLAIN_DRAWS,
   READS,
   SEED_INPUTS,
-  consumers_of,
   random_state,
 )
 
@@ -47,7 +46,7 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
   """
   fresh = GraphDef()
   fresh.CopyFrom(graph_def)
-  seeded = _descendants(graph_def, state)
+  seeded = graph_defs.descendants(graph_def, state)
   substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
   substitute(fresh, tuple(READS), _OfState(state))
   _delete_state(fresh, state)
@@ -115,18 +114,6 @@ class _OfState:
   def __call__(self, node: NodeDef, new: Substitution) -> None:
     if graph_defs.node_of(node.input[0]) in self._state:
       draw_state(node, new)
-
-
-def _descendants(graph_def: GraphDef, names: set[str]) -> set[str]:
-  """Names of the nodes that depend on `names`, these included."""
-  consumers = consumers_of(graph_def)
-  found, pending = set(names), list(names)
-  while pending:
-    for node, _ in consumers[pending.pop()]:
-      if node.name not in found:
-        found.add(node.name)
-        pending.append(node.name)
-  return found
 
 
 def _delete_state(graph_def: GraphDef, state: set[str]) -> None:

@@ -1,8 +1,9 @@
 """Variables in a TF1 graph, all in one import.
 
-`get_variable` takes milliseconds for each variable. Here the five nodes of
-every variable (handle, initial value, assignment, initialized?, read) are
-written into one GraphDef, and made variables again from their protos.
+`get_variable` takes milliseconds for each variable. Here the nodes of all
+variables (handle, assignment of the initial value, read) are written into one
+GraphDef, and made variables again from their protos. Variables of one shape
+and type share their initial value.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.compat import ResourceVariable, tf, variable_pb2
-from hub_image_export.graph_defs import GraphDef
+from hub_image_export.graph_defs import GraphDef, NodeDef
 from hub_image_export.variables import Variable
 
 
@@ -25,15 +26,15 @@ def add_variables(variables: tuple[Variable, ...]) -> dict[str, Any]:
   Returns:
     From a variable's name to the tensor with its handle.
   """
-  nodes = GraphDef()
-  nodes.versions.producer = tf.version.GRAPH_DEF_VERSION
-  for variable in variables:
-    nodes.node.extend(_nodes(variable))
-  tf.import_graph_def(nodes, name="")
+  zeros = _Zeros(free_scope("zeros", variables))
+  nodes = [node for v in variables for node in _nodes(v, zeros.of(v))]
+  graph_def = GraphDef(node=[*zeros.nodes, *nodes])
+  graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
+  tf.import_graph_def(graph_def, name="")
   graph = tf.compat.v1.get_default_graph()
   handles = {}
   for variable in variables:
-    made = ResourceVariable.from_proto(_proto(variable))
+    made = ResourceVariable.from_proto(_proto(variable, zeros.of(variable)))
     handles[variable.name] = graph.get_tensor_by_name(f"{variable.name}:0")
     tf.compat.v1.add_to_collection(contract.VARIABLES, made)
     if variable.trainable:
@@ -41,34 +42,62 @@ def add_variables(variables: tuple[Variable, ...]) -> dict[str, Any]:
   return handles
 
 
-def _nodes(variable: Variable) -> list[Any]:
+def free_scope(scope: str, variables: tuple[Variable, ...]) -> str:
+  """A scope of this name, or nearly, with which no variable's name begins."""
+  taken = {v.name.split("/")[0] for v in variables}
+  while scope in taken:
+    scope += "_"
+  return scope
+
+
+class _Zeros:
+  """Nodes of zeros, one for each shape and type.
+
+  Attributes:
+    nodes: all that were asked for, with the constants that they read.
+  """
+
+  def __init__(self, scope: str) -> None:
+    self.nodes: list[NodeDef] = []
+    self._names: dict[tuple, str] = {}
+    self._scope = scope
+
+  def of(self, variable: Variable) -> str:
+    """The name of the node with a variable's initial value."""
+    key = tuple(variable.shape), variable.dtype
+    if key not in self._names:
+      self._names[key] = self._add(variable.shape, variable.dtype)
+    return self._names[key]
+
+  def _add(self, shape: Any, dtype: Any) -> str:
+    name = f"{self._scope}/{len(self._names)}"
+    dims = _const(f"{name}/shape", np.array(shape, np.int32))
+    zero = _const(f"{name}/zero", np.zeros([], dtype.as_numpy_dtype))
+    fill = _node(name, "Fill", [dims.name, zero.name])
+    fill.attr["T"].type = dtype.as_datatype_enum
+    fill.attr["index_type"].type = tf.int32.as_datatype_enum
+    self.nodes += [dims, zero, fill]
+    return name
+
+
+def _nodes(variable: Variable, zeros: str) -> list[NodeDef]:
   name, dtype = variable.name, variable.dtype
-  shape = _const(
-    f"{name}/Initializer/shape", np.array(variable.shape, np.int32)
-  )
-  zero = _const(f"{name}/Initializer/zero", np.zeros([], dtype.as_numpy_dtype))
-  fill = _node(f"{name}/Initializer/zeros", "Fill", [shape.name, zero.name])
-  fill.attr["T"].type = dtype.as_datatype_enum
-  fill.attr["index_type"].type = tf.int32.as_datatype_enum
   handle = _node(name, "VarHandleOp", [])
   handle.attr["shape"].shape.CopyFrom(variable.shape.as_proto())
   handle.attr["shared_name"].s = name.encode()
   handle.attr["container"].s = b""
-  assign = _node(f"{name}/Assign", "AssignVariableOp", [name, fill.name])
+  assign = _node(f"{name}/Assign", "AssignVariableOp", [name, zeros])
   read = _node(f"{name}/Read/ReadVariableOp", "ReadVariableOp", [name])
   for node in (handle, assign, read):
     node.attr["dtype"].type = dtype.as_datatype_enum
-  initialized = _node(
-    f"{name}/IsInitialized/VarIsInitializedOp", "VarIsInitializedOp", [name]
-  )
-  return [shape, zero, fill, handle, assign, initialized, read]
+  return [handle, assign, read]
 
 
-def _node(name: str, op: str, inputs: list[str]) -> Any:
-  return tf.compat.v1.NodeDef(name=name, op=op, input=inputs)
+def _node(name: str, op: str, inputs: list[str]) -> NodeDef:
+  return NodeDef(name=name, op=op, input=inputs)
 
 
-def _const(name: str, value: np.ndarray) -> Any:
+def _const(name: str, value: np.ndarray) -> NodeDef:
   node = _node(name, "Const", [])
   tensor = tf.make_tensor_proto(value)
   node.attr["value"].tensor.CopyFrom(tensor)
@@ -76,11 +105,11 @@ def _const(name: str, value: np.ndarray) -> Any:
   return node
 
 
-def _proto(variable: Variable) -> Any:
+def _proto(variable: Variable, zeros: str) -> Any:
   name = variable.name
   return variable_pb2.VariableDef(
     variable_name=f"{name}:0",
-    initial_value_name=f"{name}/Initializer/zeros:0",
+    initial_value_name=f"{zeros}:0",
     initializer_name=f"{name}/Assign",
     snapshot_name=f"{name}/Read/ReadVariableOp:0",
     is_resource=True,

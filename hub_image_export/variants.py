@@ -24,6 +24,7 @@ from hub_image_export.graph_defs import (
   ancestors,
   canonical,
   data_inputs,
+  descendants,
   fingerprints,
   node_of,
   prune,
@@ -74,7 +75,11 @@ class Variant:
 
   def computes_the_same_as(self, other: Variant) -> bool:
     """Whether both give the same outputs and update the same (F2)."""
-    return self._fingerprint() == other._fingerprint()
+    # Fingerprints are slow, and not needed where one alone updates anything.
+    return (
+      len(self.updates) == len(other.updates)
+      and self._fingerprint() == other._fingerprint()
+    )
 
   def _fingerprint(self) -> list[bytes]:
     hashes = fingerprints(self.graph_def, _leaves(self.variables))
@@ -155,11 +160,13 @@ def _weight_penalties(
   Consumers import the collection without the inputs: a penalty that depends
   on the images would ask them for a placeholder that they do not know.
   """
+  graph_def = prune(graph_def, trace.penalties)
   hashes = fingerprints(graph_def, _leaves(variables))
+  of_images = descendants(graph_def, [contract.IMAGES])
   found: dict[bytes, str] = {}
   dropped = []
   for penalty in trace.penalties:
-    if contract.IMAGES in ancestors(graph_def, [penalty]):
+    if node_of(penalty) in of_images:
       dropped.append(_origin(graph_def, penalty))
     else:
       found.setdefault(hashes[node_of(penalty)], penalty)

@@ -56,6 +56,6 @@ def drop_colocations(graph_def: GraphDef) -> int:
   imported: "Specified colocation to an op that does not exist".
   """
   return sum(
-    _drop(node, [name for name in node.attr if name == "_class"])
+    _drop(node, ["_class"] * ("_class" in node.attr))
     for node in _all_nodes(graph_def)
   )

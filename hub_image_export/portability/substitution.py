@@ -133,14 +133,18 @@ def substitute(
     ops: The ops that `rewrite` wants to see.
     rewrite: Adds the new nodes, if any, to the substitution it is given.
   """
+  if not any(node.op in ops for node in graph_def.node):
+    return 0
   nodes = graph_defs.nodes_by_name(graph_def)
   kept: list[NodeDef] = []
   redirected: dict[str, str] = {}
   count = 0
   for node in graph_def.node:
+    if node.op not in ops:
+      kept.append(node)
+      continue
     substitution = Substitution(node, nodes)
-    if node.op in ops:
-      rewrite(node, substitution)
+    rewrite(node, substitution)
     kept.extend(substitution.added or [node])
     redirected.update(substitution.redirected)
     count += bool(substitution.added)
