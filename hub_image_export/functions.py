@@ -108,12 +108,14 @@ def _drop_control_inputs(graph_def: GraphDef, calls: set[str]) -> None:
 
 
 def name_by_content(graph_def: GraphDef) -> GraphDef:
-  """Returns a copy whose functions are named by a hash of their content.
+  """Returns the graph with functions named by a hash of their content.
 
   TensorFlow numbers functions within a process, so two modules would clash in
   a consumer's graph; some of its names for arguments have these numbers, too.
   Functions that nothing refers to are left out.
   """
+  if not graph_def.library.function:
+    return graph_def
   bodies = {f.signature.name: f for f in graph_def.library.function}
   renamed: dict[str, str] = {}
   result = GraphDef(versions=graph_def.versions)

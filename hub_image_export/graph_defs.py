@@ -44,13 +44,20 @@ def replace_inputs(graph_def: GraphDef, new_names: dict[str, str]) -> None:
         node.input[i] = new_name
 
 
-def ancestors(graph_def: GraphDef, tensors: Iterable[str]) -> set[str]:
-  """Names of the nodes that `tensors` depend on, themselves included."""
+def ancestors(
+  graph_def: GraphDef, tensors: Iterable[str], *, controls: bool = True
+) -> set[str]:
+  """Names of the nodes that `tensors` depend on, themselves included.
+
+  Args:
+    controls: whether a control input is something to depend on.
+  """
   nodes = nodes_by_name(graph_def)
   pending = [node_of(tensor) for tensor in tensors]
   found = set(pending)
   while pending:
-    for name in map(node_of, nodes[pending.pop()].input):
+    node = nodes[pending.pop()]
+    for name in map(node_of, node.input if controls else data_inputs(node)):
       if name not in found:
         found.add(name)
         pending.append(name)
@@ -85,6 +92,13 @@ def prune(graph_def: GraphDef, tensors: Iterable[str]) -> GraphDef:
   pruned = GraphDef(versions=graph_def.versions, library=graph_def.library)
   pruned.node.extend(node for node in graph_def.node if node.name in kept)
   return pruned
+
+
+def replace_nodes(graph_def: GraphDef, nodes: Iterable[NodeDef]) -> None:
+  """Lets a graph have these nodes alone, some of which may be its own."""
+  copies = GraphDef(node=nodes)
+  del graph_def.node[:]
+  graph_def.MergeFrom(copies)
 
 
 def output_shape(node: NodeDef, index: int = 0) -> list[int | None] | None:

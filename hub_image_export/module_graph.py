@@ -10,8 +10,12 @@ from google.protobuf import struct_pb2
 
 from hub_image_export import contract, preprocessing
 from hub_image_export.compat import hub, tf
-from hub_image_export.graph_defs import GraphDef
-from hub_image_export.variable_nodes import add_variables, free_scope
+from hub_image_export.graph_defs import GraphDef, canonical
+from hub_image_export.variable_nodes import (
+  VariableNodes,
+  VariableTensors,
+  free_scope,
+)
 from hub_image_export.variables import Variable
 from hub_image_export.variants import Variant
 
@@ -50,15 +54,19 @@ def make_module_fn(
 ) -> Callable[[Variant], None]:
   """Returns the function that `hub.create_module_spec` calls per variant."""
 
+  nodes = VariableNodes(variables)
+
   def module_fn(variant: Variant) -> None:
-    handles = add_variables(variables)
+    tensors = nodes.add()
     inputs = _add_inputs(interface)
     scope = free_scope("network", variables)
-    placeholders = {
+    used = {name: tensors[v.name] for name, v in variant.variables.items()}
+    given = {
       **inputs,
-      **{name: handles[v.name] for name, v in variant.variables.items()},
+      **{name: variable.handle for name, variable in used.items()},
+      **_values_read(variant.graph_def, used),
     }
-    _add_network(variant.graph_def, placeholders, scope)
+    _add_network(variant.graph_def, given, scope)
     graph = tf.compat.v1.get_default_graph()
 
     def tensor(name: str) -> Any:
@@ -98,16 +106,36 @@ def _add_inputs(interface: Interface) -> dict[str, Any]:
   return inputs
 
 
+def _values_read(
+  graph_def: GraphDef, variables: dict[str, VariableTensors]
+) -> dict[str, Any]:
+  """The values of variables by the nodes that read them, in no given order.
+
+  Reads are a third of a network's nodes, and the variables bring their own.
+  """
+  ordering = {
+    name[1:] for n in graph_def.node for name in n.input if name[0] == "^"
+  }
+  return {
+    node.name: variables[canonical(node.input[0])].value
+    for node in graph_def.node
+    if node.op == "ReadVariableOp"
+    and len(node.input) == 1
+    and canonical(node.input[0]) in variables
+    and node.name not in ordering
+  }
+
+
 def _add_network(
-  graph_def: GraphDef, placeholders: dict[str, Any], scope: str
+  graph_def: GraphDef, given: dict[str, Any], scope: str
 ) -> None:
-  """Imports the network with its placeholders replaced."""
+  """Imports the network, with tensors that are given in the place of nodes."""
   network = GraphDef(versions=graph_def.versions, library=graph_def.library)
-  network.node.extend(n for n in graph_def.node if n.name not in placeholders)
+  network.node.extend(n for n in graph_def.node if n.name not in given)
   read = {name.partition(":")[0] for n in network.node for name in n.input}
   tf.import_graph_def(
     network,
-    {f"{name}:0": t for name, t in placeholders.items() if name in read},
+    {f"{name}:0": t for name, t in given.items() if name in read},
     name=scope,
   )
 

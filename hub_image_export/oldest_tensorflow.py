@@ -8,13 +8,17 @@ where the author made it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 
 from hub_image_export import graph_defs, known_ops
 from hub_image_export.compat import tf
 
 GraphDef = tf.compat.v1.GraphDef
 NodeDef = tf.compat.v1.NodeDef
+
+# Gives the names of the nodes that gradients go through; slow, rarely asked.
+Trained = Callable[[], "set[str]"]
 
 OLDEST = "1.15"
 # No gradient goes through these, and none is asked for.
@@ -66,7 +70,11 @@ def _problems(
 ) -> Iterator[tuple[NodeDef, str]]:
   known = known_ops.in_tensorflow_1_15()
   by_name = {node.name: node for node in nodes}
-  trained = _on_gradient_path(by_name) if training else set()
+
+  @functools.cache
+  def trained() -> set[str]:
+    return _on_gradient_path(by_name) if training else set()
+
   for node in nodes:
     entry = known.get(node.op)
     if entry is None:
@@ -76,10 +84,10 @@ def _problems(
     problem = (
       _unknown_attribute(node, entry)
       or _missing_kernel(node, entry)
-      or _kernel_limit(node, by_name, node.name in trained)
+      or _kernel_limit(node, by_name, trained)
     )
-    if problem is None and node.name in trained and not entry.get("gradient"):
-      problem = _missing_gradient(node)
+    if problem is None and not entry.get("gradient"):
+      problem = _missing_gradient(node, trained)
     if problem:
       yield node, problem
 
@@ -123,7 +131,7 @@ def _missing_kernel(node: NodeDef, entry: dict) -> str | None:
 
 
 def _kernel_limit(
-  node: NodeDef, by_name: dict[str, NodeDef], trained: bool
+  node: NodeDef, by_name: dict[str, NodeDef], trained: Trained
 ) -> str | None:
   """Limits of kernels that depend on values, not on types."""
   layout = node.attr["data_format"].s if "data_format" in node.attr else b""
@@ -132,7 +140,7 @@ def _kernel_limit(
   if "dilations" in node.attr and max(node.attr["dilations"].list.i) > 1:
     if node.op == "DepthwiseConv2dNative":
       return "TensorFlow 1.15 ignores the dilations on CPUs"
-    if trained or node.op.endswith("BackpropInput"):
+    if node.op.endswith("BackpropInput") or node.name in trained():
       return "TensorFlow 1.15 has no gradient of dilated convolution on CPUs"
   if node.op in ("Conv2D", "Conv3D") and _is_grouped(node, by_name):
     return "TensorFlow 1.15 computes grouped convolution on GPUs only"
@@ -152,8 +160,8 @@ def _is_grouped(node: NodeDef, by_name: dict[str, NodeDef]) -> bool:
   )
 
 
-def _missing_gradient(node: NodeDef) -> str | None:
-  if known_ops.has_gradient_here(node.op):
+def _missing_gradient(node: NodeDef, trained: Trained) -> str | None:
+  if known_ops.has_gradient_here(node.op) and node.name in trained():
     return "TensorFlow 1.15 has no gradient of it"
   return None
 

@@ -46,10 +46,11 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
   """
   fresh = GraphDef()
   fresh.CopyFrom(graph_def)
-  seeded = graph_defs.descendants(graph_def, state)
-  substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
-  substitute(fresh, tuple(READS), _OfState(state))
-  _delete_state(fresh, state)
+  if state:
+    seeded = graph_defs.descendants(graph_def, state)
+    substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
+    substitute(fresh, tuple(READS), _OfState(state))
+    _delete_state(fresh, state)
   _zero_seeds(fresh)
   return fresh
 
@@ -130,9 +131,7 @@ def _delete_state(graph_def: GraphDef, state: set[str]) -> None:
       if not (name.startswith("^") and name[1:] in gone)
     ]
     node.input[:] = inputs
-  kept = [NodeDef.FromString(node.SerializeToString()) for node in kept]
-  del graph_def.node[:]
-  graph_def.node.extend(kept)
+  graph_defs.replace_nodes(graph_def, kept)
 
 
 def _zero_seeds(graph_def: GraphDef) -> None:

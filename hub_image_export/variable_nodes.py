@@ -8,6 +8,7 @@ and type share their initial value.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -18,28 +19,45 @@ from hub_image_export.graph_defs import GraphDef, NodeDef
 from hub_image_export.variables import Variable
 
 
-def add_variables(variables: tuple[Variable, ...]) -> dict[str, Any]:
-  """Adds variables to the current graph and its collections.
+@dataclasses.dataclass(frozen=True)
+class VariableTensors:
+  """A variable's handle, and its value wherever nothing orders the reading."""
 
-  Their initial values are zeros: real values come from a checkpoint.
+  handle: Any
+  value: Any
 
-  Returns:
-    From a variable's name to the tensor with its handle.
-  """
-  zeros = _Zeros(free_scope("zeros", variables))
-  nodes = [node for v in variables for node in _nodes(v, zeros.of(v))]
-  graph_def = GraphDef(node=[*zeros.nodes, *nodes])
-  graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
-  tf.import_graph_def(graph_def, name="")
-  graph = tf.compat.v1.get_default_graph()
-  handles = {}
-  for variable in variables:
-    made = ResourceVariable.from_proto(_proto(variable, zeros.of(variable)))
-    handles[variable.name] = graph.get_tensor_by_name(f"{variable.name}:0")
-    tf.compat.v1.add_to_collection(contract.VARIABLES, made)
-    if variable.trainable:
-      tf.compat.v1.add_to_collection(contract.TRAINABLE_VARIABLES, made)
-  return handles
+
+class VariableNodes:
+  """The nodes of a module's variables: made once, added to each variant."""
+
+  def __init__(self, variables: tuple[Variable, ...]) -> None:
+    zeros = _Zeros(free_scope("zeros", variables))
+    nodes = [node for v in variables for node in _nodes(v, zeros.of(v))]
+    self._graph_def = GraphDef(node=[*zeros.nodes.values(), *nodes])
+    self._graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
+    self._protos = [_proto(v, zeros.of(v)) for v in variables]
+
+  def add(self) -> dict[str, VariableTensors]:
+    """Adds the variables to the current graph and its collections.
+
+    Their initial values are zeros: real values come from a checkpoint.
+
+    Returns:
+      The tensors of each variable by its name.
+    """
+    tf.import_graph_def(self._graph_def, name="")
+    return dict(map(self._add_variable, self._protos))
+
+  def _add_variable(self, proto: Any) -> tuple[str, VariableTensors]:
+    graph = tf.compat.v1.get_default_graph()
+    variable = ResourceVariable.from_proto(proto)
+    tf.compat.v1.add_to_collection(contract.VARIABLES, variable)
+    if proto.trainable:
+      tf.compat.v1.add_to_collection(contract.TRAINABLE_VARIABLES, variable)
+    return variable.op.name, VariableTensors(
+      handle=variable.handle,
+      value=graph.get_tensor_by_name(proto.snapshot_name),
+    )
 
 
 def free_scope(scope: str, variables: tuple[Variable, ...]) -> str:
@@ -54,11 +72,11 @@ class _Zeros:
   """Nodes of zeros, one for each shape and type.
 
   Attributes:
-    nodes: all that were asked for, with the constants that they read.
+    nodes: by name, all that were asked for and the constants that they read.
   """
 
   def __init__(self, scope: str) -> None:
-    self.nodes: list[NodeDef] = []
+    self.nodes: dict[str, NodeDef] = {}
     self._names: dict[tuple, str] = {}
     self._scope = scope
 
@@ -71,13 +89,20 @@ class _Zeros:
 
   def _add(self, shape: Any, dtype: Any) -> str:
     name = f"{self._scope}/{len(self._names)}"
+    zero = f"{self._scope}/{dtype.name}"
+    if zero not in self.nodes:
+      self.nodes[zero] = _const(zero, np.zeros([], dtype.as_numpy_dtype))
     dims = _const(f"{name}/shape", np.array(shape, np.int32))
-    zero = _const(f"{name}/zero", np.zeros([], dtype.as_numpy_dtype))
-    fill = _node(name, "Fill", [dims.name, zero.name])
+    fill = _node(name, "Fill", [dims.name, zero])
     fill.attr["T"].type = dtype.as_datatype_enum
     fill.attr["index_type"].type = tf.int32.as_datatype_enum
-    self.nodes += [dims, zero, fill]
+    self.nodes.update({dims.name: dims, name: fill})
     return name
+
+
+def _read_name(variable: Variable) -> str:
+  """TensorFlow 1.15 looks for it under this name."""
+  return f"{variable.name}/Read/ReadVariableOp"
 
 
 def _nodes(variable: Variable, zeros: str) -> list[NodeDef]:
@@ -87,7 +112,7 @@ def _nodes(variable: Variable, zeros: str) -> list[NodeDef]:
   handle.attr["shared_name"].s = name.encode()
   handle.attr["container"].s = b""
   assign = _node(f"{name}/Assign", "AssignVariableOp", [name, zeros])
-  read = _node(f"{name}/Read/ReadVariableOp", "ReadVariableOp", [name])
+  read = _node(_read_name(variable), "ReadVariableOp", [name])
   for node in (handle, assign, read):
     node.attr["dtype"].type = dtype.as_datatype_enum
   return [handle, assign, read]
@@ -111,7 +136,7 @@ def _proto(variable: Variable, zeros: str) -> Any:
     variable_name=f"{name}:0",
     initial_value_name=f"{zeros}:0",
     initializer_name=f"{name}/Assign",
-    snapshot_name=f"{name}/Read/ReadVariableOp:0",
+    snapshot_name=f"{_read_name(variable)}:0",
     is_resource=True,
     trainable=variable.trainable,
   )

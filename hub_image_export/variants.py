@@ -194,14 +194,12 @@ def _assignments(
 
 def _drop_control_inputs(graph_def: GraphDef, tensors: list[str]) -> None:
   """Unties the outputs from side effects: they alone update nothing (F4)."""
-  on_the_way = _data_ancestors(graph_def, tensors)
+  on_the_way = ancestors(graph_def, tensors, controls=False)
   for node in graph_def.node:
-    if node.name in on_the_way:
+    if node.name in on_the_way and _has_control_inputs(node):
       node.input[:] = data_inputs(node)
 
 
-def _data_ancestors(graph_def: GraphDef, tensors: list[str]) -> set[str]:
-  plain = GraphDef()
-  for node in graph_def.node:
-    plain.node.add(name=node.name, input=data_inputs(node))
-  return ancestors(plain, tensors)
+def _has_control_inputs(node) -> bool:
+  # They come last.
+  return bool(node.input) and node.input[-1].startswith("^")

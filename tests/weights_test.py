@@ -76,6 +76,11 @@ def test_values_that_are_not_finite_are_named(bad, dtype):
     weights.check_finite(variables)
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_finite_values_may_have_a_sum_that_is_not(dtype):
+  weights.check_finite([variable("large", [dtype.max] * 3, dtype)])
+
+
 def test_many_broken_ones_are_counted():
   variables = [variable(f"v{i}", np.nan) for i in range(8)]
   with pytest.raises(errors.WeightsError, match="8 variables.*v4, …"):

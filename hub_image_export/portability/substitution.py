@@ -149,9 +149,7 @@ def substitute(
     redirected.update(substitution.redirected)
     count += bool(substitution.added)
   if count:
-    kept = [NodeDef.FromString(node.SerializeToString()) for node in kept]
-    del graph_def.node[:]
-    graph_def.node.extend(kept)
+    graph_defs.replace_nodes(graph_def, kept)
     graph_defs.replace_inputs(graph_def, redirected)
   return count
 
