@@ -1,6 +1,6 @@
 """The machine and the versions that a run was made with.
 
-  python -m benchmarks.machine     # prints them as JSON
+python -m benchmarks.machine     # prints them as JSON
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The models that are measured: networks that publishers export, and a tiny one.
+"""The models that are measured: what publishers export, and a tiny one.
 
 Weights are random, of a fixed seed: no cost measured here depends on values.
 """

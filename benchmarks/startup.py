@@ -1,6 +1,6 @@
 """What importing the package and asking for help take.
 
-  python -m benchmarks.startup --repeats=7      # prints one line of JSON
+python -m benchmarks.startup --repeats=7      # prints one line of JSON
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from hub_image_export import builders
 from hub_image_export.compat import hub, tf
 
 
-def ours(model: Any, case: Case, path: str, phases: Phases, **options) -> None:
+def ours(fn: Any, size: int, path: str, phases: Phases, **options) -> None:
   """This package; `options` are those of `spec.export`."""
   wrap = phases.calls_of(tf.compat.v1, "wrap_function", "wrap")
   create_spec = phases.calls_of(hub, "create_module_spec", "spec")
   with wrap, create_spec:
-    spec = builders.make_feature_vector_module(model, case.size, case.size)
+    spec = builders.make_feature_vector_module(fn, size, size)
   summary = spec.export(path, **options)
   phases.seconds.update(summary.seconds)
 
@@ -43,10 +43,17 @@ def floor(model: Any, case: Case, path: str, phases: Phases) -> None:
     )
 
 
+def _ours(**options):
+  def export(model: Any, case: Case, path: str, phases: Phases) -> None:
+    ours(model, case.size, path, phases, **options)
+
+  return export
+
+
 WAYS = {
-  "ours": lambda *args: ours(*args, verify=False),
-  "verified": ours,
-  "checked": lambda *args: ours(*args, check=True),
+  "ours": _ours(verify=False),
+  "verified": _ours(),
+  "checked": _ours(check=True),
   "by_hand": by_hand.export,
   "floor": floor,
 }
