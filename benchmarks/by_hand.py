@@ -6,6 +6,7 @@ brings its variables into a session, one run feeds all weights, `export` saves.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from benchmarks.measure import Phases
@@ -20,7 +21,8 @@ def export(model: Any, case: Case, path: str, phases: Phases) -> None:
   names: list[str] = []
 
   def module_fn(training: bool) -> None:
-    names[:] = _module_fn(case, training)
+    _reset_names()
+    names[:] = _define(case.build(), case.size, training)
 
   variants = [(set(), {"training": False})]
   if differs_in_training(model):
@@ -32,24 +34,32 @@ def export(model: Any, case: Case, path: str, phases: Phases) -> None:
       with phases("instantiate"):
         module = hub.Module(spec)
       with phases("feed"):
-        ops = [module.variable_map[name].initializer for name in names]
-        feeds = {op.inputs[1]: value for op, value in zip(ops, values)}
-        session.run(ops, feeds)
+        ops = {k: v.initializer for k, v in module.variable_map.items()}
+        feeds = {ops[k].inputs[1]: value for k, value in zip(names, values)}
+        # All of them: Keras 3 has random state that is no weight.
+        session.run(list(ops.values()), feeds)
       with phases("write"):
         module.export(path, session)
 
 
-def _module_fn(case: Case, training: bool) -> list[str]:
+def _reset_names() -> None:
+  """Layers that nobody named get the same names in each variant."""
+  if hasattr(tf.keras.backend, "reset_uids"):
+    tf.keras.backend.reset_uids()
+    return
+  # Keras 3 does that, and then finds that the graph is not its own.
+  with contextlib.suppress(AssertionError):
+    tf.keras.backend.clear_session()
+
+
+def _define(model: Any, size: int, training: bool) -> list[str]:
   """Defines a variant; returns its variables' names in the model's order."""
-  images = tf.compat.v1.placeholder(
-    tf.float32, [None, case.size, case.size, 3], "images"
-  )
-  model = case.build()
+  images = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], "images")
   features = model(images, training=training)
   for signature in ("default", "image_feature_vector"):
     hub.add_signature(signature, {"images": images}, {"default": features})
   info = hub.ImageModuleInfo()
-  info.default_image_size.height = info.default_image_size.width = case.size
+  info.default_image_size.height = info.default_image_size.width = size
   hub.attach_image_module_info(info)
   # Keras 3 has no such method: its updates are out of a user's reach here.
   if training and hasattr(model, "get_updates_for"):

@@ -28,15 +28,17 @@ def describe() -> dict[str, dict[str, object]]:
     "versions": {
       "Python": platform.python_version(),
       "TensorFlow": tf.__version__,
-      "Keras": f"{tf.keras.__version__}{_legacy(tf)}",
+      "Keras": _keras(tf.keras.Model.__module__.split(".")[0]),
       "tensorflow_hub": importlib.metadata.version("tensorflow-hub"),
       "NumPy": importlib.metadata.version("numpy"),
     },
   }
 
 
-def _legacy(tf) -> str:
-  return " (tf_keras)" if "tf_keras" in tf.keras.Model.__module__ else ""
+def _keras(package: str) -> str:
+  """The version of the package that `tf.keras` comes from."""
+  version = importlib.metadata.version(package)
+  return version if package == "keras" else f"{version} ({package})"
 
 
 def _field(path: str, key: str) -> str:

@@ -34,7 +34,7 @@ python -m benchmarks.page
 - **ours** is `make_feature_vector_module(model, height, width)` and
   `export(path, verify=False)`; **verified** leaves verification on, which is
   the default; **checked** adds `check=True`, measured once.
-- **by hand** builds the model inside `module_fn`, feeds all weights into a
+- **by hand** builds the model anew inside `module_fn`, feeds all weights into a
   session with a `hub.Module` in one run, and exports that. It has the same
   variants as ours; with Keras 3, nothing is in its `UPDATE_OPS`.
 - **floor** is `tf.compat.v1.wrap_function`, once for inference and once for

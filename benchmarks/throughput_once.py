@@ -1,7 +1,7 @@
 """Images per second of a module and of its source, in one process.
 
   python -m benchmarks.throughput_once --model=MobileNetV2 \\
-      --ours=PATH --by_hand=PATH --rounds=7
+      --ours=PATH --by_hand=PATH --rounds=5
 
 "source" is `tf.function(model)`. The modules run in sessions, "ours_tf2" by
 `hub.load`. All take turns, so that a slow minute of the machine is everyone's.
@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks import measure, models
 from hub_image_export.compat import hub, quiet, tf
 
-_BLOCK_SECONDS = 1.0
+_BLOCK_SECONDS = 0.5
 _WARM_UP = 3
 
 
@@ -109,7 +109,7 @@ def main() -> None:
   parser.add_argument("--model", choices=models.CASES, required=True)
   parser.add_argument("--ours", required=True)
   parser.add_argument("--by_hand", required=True)
-  parser.add_argument("--rounds", type=int, default=7)
+  parser.add_argument("--rounds", type=int, default=5)
   flags = parser.parse_args()
   measure.tell(run(flags.model, flags.ours, flags.by_hand, flags.rounds))
 
