@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-PACKAGES = ("hub_image_export", "tests", "examples", "tools")
+PACKAGES = ("hub_image_export", "tests", "examples", "tools", "benchmarks")
 
 # Names of distributions, in the labels' spelling, by the module imported.
 THIRD_PARTY = {

@@ -1,0 +1,134 @@
+"""Measures everything with this interpreter's TensorFlow.
+
+  python -m benchmarks.run --output=benchmarks/results/tf215.json
+  python -m benchmarks.run --output=benchmarks/results/tf215.json \\
+      --what=export,consumer --models=ResNet50,MobileNetV2 --repeats=5
+
+Each measurement is a fresh process; those that are compared take turns. Where
+the output exists, only what is asked for is measured again. Afterwards,
+`python -m benchmarks.page` writes docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import growth, models, processes, startup, ways
+from benchmarks.results import Results
+
+_THROUGHPUT_ROUNDS = 5
+_CONSUMED = ("ours", "by_hand")
+# The table of the results, and the row.
+Rows = Iterator[tuple[str, dict[str, Any]]]
+
+
+def export(names: list[str], repeats: int) -> Rows:
+  """All ways, for each model; with the checker, in the first round only."""
+  for name in names:
+    for number in range(repeats):
+      for way in ways.WAYS:
+        if way == "checked" and number:
+          continue
+        with tempfile.TemporaryDirectory() as directory:
+          row = _export_once(name, way, directory)
+        yield "export", {**row, "round": number}
+
+
+def consumer(names: list[str], repeats: int) -> Rows:
+  """What users of the modules pay: to load them, and to run them."""
+  for name in names:
+    with tempfile.TemporaryDirectory() as directory:
+      paths = {way: f"{directory}/{way}" for way in _CONSUMED}
+      for way in _CONSUMED:
+        _export_once(name, way, directory)
+      for number in range(repeats):
+        for way, path in paths.items():
+          row = processes.run("benchmarks.load_once", path=path)
+          yield "load", {"model": name, "way": way, "round": number, **row}
+      row = processes.run(
+        "benchmarks.throughput_once",
+        model=name,
+        rounds=_THROUGHPUT_ROUNDS,
+        **paths,
+      )
+      yield "throughput", row
+
+
+def grow(repeats: int, sizes: dict[str, tuple[int, ...]]) -> Rows:
+  """Synthetic networks of growing size."""
+  for number in range(repeats):
+    for axis in sizes:
+      for size in sizes[axis]:
+        with tempfile.TemporaryDirectory() as directory:
+          row = processes.run(
+            "benchmarks.growth",
+            axis=axis,
+            size=size,
+            path=f"{directory}/module",
+          )
+        yield "growth", {**row, "round": number}
+
+
+def start_up(repeats: int) -> Rows:
+  for row in startup.run(repeats):
+    yield "startup", row
+
+
+def _export_once(name: str, way: str, directory: str) -> dict[str, Any]:
+  return processes.run(
+    "benchmarks.export_once", model=name, way=way, path=f"{directory}/{way}"
+  )
+
+
+_TABLES = {
+  "export": ("export",),
+  "consumer": ("load", "throughput"),
+  "growth": ("growth",),
+  "startup": ("startup",),
+}
+# The line through all sizes makes up for one export of each.
+_REPEATS = {"export": 3, "consumer": 3, "growth": 1, "startup": 7}
+
+
+def measure(what: str, names: list[str], repeats: int) -> Rows:
+  """The rows of one part of the benchmark."""
+  if what == "growth":
+    return grow(repeats, growth.SIZES)
+  if what == "startup":
+    return start_up(repeats)
+  return {"export": export, "consumer": consumer}[what](names, repeats)
+
+
+def main(argv: list[str] | None = None) -> None:
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--output", required=True, help="A file: results, JSON.")
+  parser.add_argument("--what", default=",".join(_TABLES), help="Parts.")
+  parser.add_argument("--models", default=",".join(models.DEFAULT))
+  parser.add_argument("--repeats", type=int, help=f"{_REPEATS} by default.")
+  flags = parser.parse_args(argv)
+  names = _known("--models", flags.models, models.CASES)
+  parts = _known("--what", flags.what, _TABLES)
+  description = processes.run("benchmarks.machine")
+  results = Results.open(flags.output, description)
+  for what in parts:
+    results.forget(_TABLES[what], names)
+    for table, row in measure(what, names, flags.repeats or _REPEATS[what]):
+      results.add(table, row)
+      print(table, row, file=sys.stderr, flush=True)
+
+
+def _known(flag: str, value: str, known: Any) -> list[str]:
+  """The words of a flag's value, all of which must be known."""
+  words = value.split(",")
+  unknown = [word for word in words if word not in known]
+  if unknown:
+    sys.exit(f"{flag} has {unknown}: expected some of {list(known)}")
+  return words
+
+
+if __name__ == "__main__":
+  main()

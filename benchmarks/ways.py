@@ -1,0 +1,59 @@
+"""The ways from a ready Keras model to a module on disk, and their floor."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks import by_hand
+from benchmarks.measure import Phases
+from benchmarks.models import Case
+from hub_image_export import builders
+from hub_image_export.compat import hub, tf
+
+
+def ours(fn: Any, size: int, path: str, phases: Phases, **options) -> None:
+  """This package; `options` are those of `spec.export`."""
+  wrap = phases.calls_of(tf.compat.v1, "wrap_function", "wrap")
+  create_spec = phases.calls_of(hub, "create_module_spec", "spec")
+  with wrap, create_spec:
+    spec = builders.make_feature_vector_module(fn, size, size)
+  summary = spec.export(path, **options)
+  phases.seconds.update(summary.seconds)
+
+
+def floor(model: Any, case: Case, path: str, phases: Phases) -> None:
+  """What no way can do without: tracing both variants, writing the bytes.
+
+  It leaves no module, but a checkpoint.
+  """
+  images = tf.TensorSpec([None, case.size, case.size, 3], tf.float32)
+  with phases("wrap"):
+    for training in (False, True):
+      tf.compat.v1.wrap_function(
+        lambda x, training=training: model(x, training=training), [images]
+      )
+  with phases("write"):
+    os.makedirs(path)
+    tf.raw_ops.SaveV2(
+      prefix=os.path.join(path, "variables"),
+      tensor_names=[f"variable{i}" for i in range(len(model.weights))],
+      shape_and_slices=[""] * len(model.weights),
+      tensors=[tf.convert_to_tensor(weight) for weight in model.weights],
+    )
+
+
+def _ours(**options):
+  def export(model: Any, case: Case, path: str, phases: Phases) -> None:
+    ours(model, case.size, path, phases, **options)
+
+  return export
+
+
+WAYS = {
+  "ours": _ours(verify=False),
+  "verified": _ours(),
+  "checked": _ours(check=True),
+  "by_hand": by_hand.export,
+  "floor": floor,
+}
