@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 
 Labels = "Sequence[str] | str | os.PathLike[str]"
 
@@ -27,11 +27,12 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
   if labels is None:
     return None
   if isinstance(labels, (str, os.PathLike)):
-    labels = _read(os.fspath(labels))
-  if not isinstance(labels, Sequence) or isinstance(labels, bytes):
-    raise TypeError(
-      f"labels is of type {type(labels).__name__}: expected a list of strings, "
-      "or the path of a text file with one class a line"
+    labels = _read(arguments.check_local_path("labels", labels, "a text file"))
+  if not isinstance(labels, Sequence) or isinstance(labels, (bytes, bytearray)):
+    raise arguments.wrong_type(
+      "labels",
+      labels,
+      "a list of strings, or the path of a text file with one class a line",
     )
   labels = tuple(labels)
   _check(labels)
@@ -59,15 +60,22 @@ def _check(labels: tuple[Any, ...]) -> None:
   first: dict[str, int] = {}
   for i, label in enumerate(labels):
     if not isinstance(label, str):
-      problems.append(f"label {i} is {label!r}: expected a string")
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected a string"
+      )
     elif not label.strip():
       problems.append(f"label {i} is blank: expected a name")
     elif len(label.splitlines()) > 1 or label != label.strip():
       problems.append(
-        f"label {i} is {label!r}: expected one line, without blanks around it"
+        f"label {i} is {arguments.shown(label)}: expected one line, without "
+        "blanks around it"
       )
+    elif not _is_unicode(label):
+      problems.append(f"label {i} is {label!r:.80}: expected text, as in UTF-8")
     elif label in first:
-      problems.append(f"labels {first[label]} and {i} are both {label!r}")
+      problems.append(
+        f"labels {first[label]} and {i} are both {arguments.shown(label)}"
+      )
     else:
       first[label] = i
   if not labels:
@@ -75,6 +83,15 @@ def _check(labels: tuple[Any, ...]) -> None:
   if problems:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
     raise ValueError("labels: " + "; ".join(problems[:5]) + more)
+
+
+def _is_unicode(label: str) -> bool:
+  """Whether files and messages can hold it: lone surrogates they cannot."""
+  try:
+    label.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
 
 
 def check_width(labels: tuple[str, ...] | None, width: int) -> None:
@@ -107,11 +124,14 @@ def load_labels(module_or_spec: Any) -> list[str] | None:
 
   Args:
     module_or_spec: path of a module, a `hub.Module`, or a `hub.ModuleSpec`.
-  """
-  if isinstance(module_or_spec, (str, os.PathLike)):
-    from hub_image_export.compat import hub
 
-    module_or_spec = hub.load_module_spec(os.fspath(module_or_spec))
+  Raises:
+    TypeError, ValueError: it is nothing of the kind.
+  """
+  if not hasattr(module_or_spec, "get_attached_message"):
+    from hub_image_export import module_specs
+
+    module_or_spec = module_specs.load("module_or_spec", module_or_spec)
   message = module_or_spec.get_attached_message(
     contract.CLASS_LABELS, struct_pb2.ListValue
   )

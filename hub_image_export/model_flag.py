@@ -16,6 +16,7 @@ from hub_image_export import (
   contract,
   keras_layers,
   model_files,
+  module_specs,
   user_code,
 )
 from hub_image_export.compat import hub
@@ -129,7 +130,7 @@ def _load_source(model: str) -> Any:
 def _load_directory(path: str) -> Any:
   files = os.listdir(path)
   if contract.MODULE_DEF_FILE in files:
-    return hub.load_module_spec(path)
+    return module_specs.load("--model", path)
   if any(name in files for name in _SAVED_MODEL_FILES):
     return path
   raise ValueError(

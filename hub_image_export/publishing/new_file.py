@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from hub_image_export import arguments
 from hub_image_export.errors import ExportError
 
 
@@ -19,7 +20,7 @@ def check_new_file(path: str, suffix: str, *, overwrite: bool = False) -> None:
     ExportError: it exists, and is no file or may not be replaced.
   """
   if not path.endswith(suffix) or os.path.basename(path) == suffix:
-    raise ValueError(f"the path is {path!r}: expected a name in {suffix}")
+    raise arguments.wrong_value("path", path, f"a name that ends in {suffix}")
   if not os.path.lexists(path):
     return
   if not os.path.isfile(path) or os.path.islink(path):
