@@ -12,15 +12,24 @@ from hub_image_export import arguments
 from hub_image_export.errors import ExportError
 
 
-def check_new_file(path: str, suffix: str, *, overwrite: bool = False) -> None:
+def check_new_file(
+  path: str, suffix: str, *, overwrite: bool = False, name: str = "path"
+) -> None:
   """Whether a file may be put there.
 
   Raises:
     ValueError: its name does not end in `suffix`.
-    ExportError: it exists, and is no file or may not be replaced.
+    ExportError: there is no such directory, or the file exists, and is no file
+      or may not be replaced.
   """
   if not path.endswith(suffix) or os.path.basename(path) == suffix:
-    raise arguments.wrong_value("path", path, f"a name that ends in {suffix}")
+    raise arguments.wrong_value(name, path, f"a name that ends in {suffix}")
+  folder = os.path.dirname(os.path.abspath(path))
+  if not os.path.isdir(folder):
+    raise ExportError(
+      f"{name} is {path!r}: there is no directory {folder!r}. Make it, or "
+      "choose another path"
+    )
   if not os.path.lexists(path):
     return
   if not os.path.isfile(path) or os.path.islink(path):

@@ -9,9 +9,9 @@ import pytest
 
 import hub_image_export as hie
 from hub_image_export.compat import tf
-from tests.bad_input import (
+from tests.bad_input.check_error import check_error
+from tests.bad_input.functions import (
   channels_first,
-  check_error,
   collecting,
   integer_images,
   ok,

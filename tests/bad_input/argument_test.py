@@ -1,0 +1,45 @@
+"""Each row of an argument: its own clear error, and nothing is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bad_input import ARGUMENT_ROWS
+from tests.bad_input.calls import CALLS
+from tests.bad_input.check_error import check_error
+
+
+def _texts(value):
+  """How a message may show a value, or something in it."""
+  shown = [text[:30] for make in (repr, str) for text in _try(make, value)]
+  if isinstance(value, dict):
+    value = [*value.keys(), *value.values()]
+  if isinstance(value, (list, tuple, set)):
+    shown += [text for item in list(value)[:5] for text in _texts(item)]
+  return [*shown, type(value).__name__]
+
+
+def _try(make, value):
+  try:
+    return [make(value)]
+  except (TypeError, ValueError):
+    return []
+
+
+@pytest.mark.parametrize("row", ARGUMENT_ROWS, ids=str)
+def test_argument(row, place, tmp_path):
+  value = place.made(row.value)
+  arguments = {**place.all_made(row.others), row.argument: value}
+  place.calls.clear()
+
+  def action():
+    CALLS[row.call](place, tmp_path, arguments)
+
+  if row.exception is None:
+    action()
+    return
+  before = place.files()
+  check_error(action, row.exception, row.words, row.argument, _texts(value))
+  assert row.late or not place.calls, "the function was traced"
+  assert place.files() == before
+  assert not list(tmp_path.iterdir())
