@@ -38,6 +38,7 @@ _PREPROCESS_OF_FAMILY = {
 
 # The size of the training images, where it is not the usual one.
 _USUAL_SIZE = 224
+_NAMES_SHOWN = 12
 _SIZES = {
   "EfficientNetB1": 240,
   "EfficientNetB2": 260,
@@ -126,5 +127,6 @@ def _suggestion(name: str) -> str:
   by_lower_case = {known.lower(): known for known in names()}
   nearest = difflib.get_close_matches(name[:99].lower(), by_lower_case, n=3)
   if not nearest:
-    return f"; it has {', '.join(by_lower_case.values())}."
+    known = list(by_lower_case.values())
+    return f"; it has {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"
   return f"; did you mean {' or '.join(by_lower_case[n] for n in nearest)}?"

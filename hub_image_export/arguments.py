@@ -15,6 +15,8 @@ from typing import Any
 
 _SHOWN = 80
 _INT32_MAX = 2**31 - 1
+# Bytes; of Linux, and of nearly all of its file systems.
+_MAX_NAME, _MAX_PATH = 255, 4095
 
 
 def shown(value: Any) -> str:
@@ -22,7 +24,7 @@ def shown(value: Any) -> str:
   try:
     text = " ".join(repr(value).split("\n"))
   except Exception:  # Integers of 4300 digits, and whatever users wrote.
-    text = "something"
+    text = f"<{type(value).__name__}>"
   return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -141,6 +143,14 @@ def check_path(name: str, value: Any, what: str = "a file or directory") -> str:
     raise ValueError(f"{name} is '', which is empty: expected {expected}")
   if not encoded or b"\0" in encoded:
     raise wrong_value(name, path, f"{expected}, as file systems have it")
+  longest = max(map(len, encoded.split(os.fsencode(os.sep))))
+  if longest > _MAX_NAME or len(encoded) > _MAX_PATH:
+    raise wrong_value(
+      name,
+      path,
+      f"{expected}, of names of at most {_MAX_NAME} bytes, and {_MAX_PATH} in "
+      f"all; it has {len(encoded)}, and a name of {longest}",
+    )
   return str.__str__(path)
 
 

@@ -82,6 +82,7 @@ class NameRules:
       raise WeightsError(
         "the names of the checkpoint's values are not clear: "
         + "; ".join(problems)
+        + f". Expected another one for each; they follow from {self._given()}"
       )
     return self._averages(names, values) if self.ema else names
 
@@ -101,6 +102,15 @@ class NameRules:
           break
     prefix = self.prefix.rstrip("/")
     return f"{prefix}/{name}" if prefix else name
+
+  def _given(self) -> str:
+    """The arguments that the rules come from."""
+    given = {
+      "name_transform_fn": self.name_transform_fn is not None,
+      "checkpoint_prefix": self.prefix,
+      "checkpoint_map": self.mapping,
+    }
+    return " and ".join(name for name, is_given in given.items() if is_given)
 
   def _ambiguous(self, variables: list[str]) -> Iterable[str]:
     rules = self.mapping or {}

@@ -26,16 +26,22 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
   """
   if labels is None:
     return None
+  name = "labels"
   if isinstance(labels, (str, os.PathLike)):
-    labels = _read(arguments.check_local_path("labels", labels, "a text file"))
+    path = arguments.check_local_path(name, labels, "a text file")
+    labels, name = _read(path), f"labels in the file {arguments.shown(path)}"
   if not isinstance(labels, Sequence) or isinstance(labels, (bytes, bytearray)):
     raise arguments.wrong_type(
       "labels",
       labels,
       "a list of strings, or the path of a text file with one class a line",
     )
+  if not labels:
+    raise arguments.wrong_value(
+      name, labels, "a name for each class: there are none"
+    )
   labels = tuple(labels)
-  _check(labels)
+  _check(name, labels)
   return labels
 
 
@@ -45,17 +51,17 @@ def _read(path: str) -> list[str]:
       text = file.read()
   except UnicodeDecodeError as error:
     raise ValueError(
-      f"the label file {path!r} is not UTF-8 ({error.reason} at byte "
-      f"{error.start}): convert it"
+      f"labels is the file {path!r}, which is not UTF-8 ({error.reason} at "
+      f"byte {error.start}): convert it"
     ) from error
   except OSError as error:
     raise ValueError(
-      f"the label file {path!r} cannot be read: {error.strerror}"
+      f"labels is the file {path!r}, which cannot be read: {error.strerror}"
     ) from error
   return text.removesuffix("\n").split("\n")
 
 
-def _check(labels: tuple[Any, ...]) -> None:
+def _check(name: str, labels: tuple[Any, ...]) -> None:
   problems = []
   first: dict[str, int] = {}
   for i, label in enumerate(labels):
@@ -71,18 +77,18 @@ def _check(labels: tuple[Any, ...]) -> None:
         "blanks around it"
       )
     elif not _is_unicode(label):
-      problems.append(f"label {i} is {label!r:.80}: expected text, as in UTF-8")
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
+      )
     elif label in first:
       problems.append(
         f"labels {first[label]} and {i} are both {arguments.shown(label)}"
       )
     else:
       first[label] = i
-  if not labels:
-    problems.append("there are none")
   if problems:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    raise ValueError("labels: " + "; ".join(problems[:5]) + more)
+    raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
 
 
 def _is_unicode(label: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import numbers
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -129,6 +130,7 @@ class ModuleFunction:
     """
     images = _images_tensor(images)
     arguments.check_bool("is_training", is_training)
+    _check_momentum(batch_norm_momentum)
     variant = self._variants[is_training and True in self._variants]
     graph = tf.compat.v1.get_default_graph()
     replaced = dict.fromkeys(variant.images, images)
@@ -145,7 +147,7 @@ class ModuleFunction:
       )
     except ValueError as error:
       raise ValueError(
-        f"the module cannot be used on images {images.shape}: {error}"
+        f"the module cannot be used on images {images.shape}: {error!s:.300}"
       ) from error
     for penalty in found[len(variant.outputs) :]:
       tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
@@ -162,7 +164,18 @@ def _images_tensor(images: Any) -> Any:
     )
   if not tf.is_tensor(images) or images.dtype != tf.float32:
     raise arguments.wrong_type("images", images, "a float32 tensor (C12)")
-  return images
+  # An eager tensor has no graph; it becomes a constant of this one.
+  return images if hasattr(images, "graph") else tf.identity(images)
+
+
+def _check_momentum(value: Any) -> None:
+  if value is None or tf.is_tensor(value):
+    return
+  expected = "None, a tensor, or a number in [0, 1] (H1)"
+  if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    raise arguments.wrong_type("batch_norm_momentum", value, expected)
+  if not 0 <= value <= 1:
+    raise arguments.wrong_value("batch_norm_momentum", value, expected)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -122,8 +122,8 @@ def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
   """Both as float32 scalars or `[3]`; ValueError for anything else."""
   if len(pair) != 2:
     raise ValueError(
-      f"preprocess has {len(pair)} elements; expected the pair (mean, std), "
-      "each a number or one number per channel."
+      f"preprocess is {shown(pair)}, which has {len(pair)} elements; expected "
+      "the pair (mean, std), each a number or one number per channel."
     )
   mean = _per_channel("mean", pair[0])
   std = _per_channel("standard deviation", pair[1])
@@ -146,7 +146,8 @@ def _per_channel(what: str, value: Any) -> np.ndarray:
   try:
     array = np.asarray(value)
     good = array.dtype.kind in "iuf" and array.shape in ((), (channels,))
-    array = array.astype(np.float32) if good else None
+    with np.errstate(over="ignore"):  # To infinity, which is refused below.
+      array = array.astype(np.float32) if good else None
   except (OverflowError, TypeError, ValueError):
     array = None
   if array is None or not np.all(np.isfinite(array)):

@@ -122,10 +122,11 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
         checkpoint_path, name_transform_fn, **checkpoint_options
       )
     elif name_transform_fn is not None or checkpoint_options:
-      given = ["name_transform_fn"] * (name_transform_fn is not None)
+      given = {"name_transform_fn": name_transform_fn, **checkpoint_options}
+      shown = ", ".join(f"{k}={arguments.shown(v)}" for k, v in given.items())
       raise ValueError(
-        f"{given + sorted(checkpoint_options)} without checkpoint_path: "
-        "expected the checkpoint that this is about"
+        f"{shown} without checkpoint_path: expected the checkpoint that this "
+        "is about"
       )
     return run_eagerly(
       lambda: spec._export_eagerly(path, overwrite, verify, check)

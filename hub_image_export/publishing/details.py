@@ -98,7 +98,10 @@ class PageDetails:
         f"or gs://, but not github.com) of an archive, ending in {SUFFIX}"
       )
     if self.description is not None and not self.description.strip():
-      problems.append("description is blank: expected a paragraph, or None")
+      problems.append(
+        f"description is {shown(self.description)}, which is blank: expected "
+        "a paragraph, or None"
+      )
     if self.scores not in (None, *SCORES):
       problems.append(
         f"scores is {shown(self.scores)}: expected one of {SCORES}"

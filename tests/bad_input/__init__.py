@@ -6,11 +6,21 @@ are right. `complete_test` fails where an argument or a flag has no rows.
 
 from __future__ import annotations
 
-from tests.bad_input import builder_rows, module_rows, publishing_rows
+from tests.bad_input import (
+  builder_rows,
+  export_rows,
+  flag_rows,
+  module_rows,
+  publishing_rows,
+  task_rows,
+)
 
 ARGUMENT_ROWS = (
   *builder_rows.ROWS,
+  *task_rows.ROWS,
+  *export_rows.ROWS,
   *module_rows.ROWS,
   *publishing_rows.ROWS,
 )
-ROWS = ARGUMENT_ROWS
+FLAG_ROWS = flag_rows.ROWS
+ROWS = (*ARGUMENT_ROWS, *FLAG_ROWS)

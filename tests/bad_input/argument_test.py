@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from tests.bad_input import ARGUMENT_ROWS
@@ -10,13 +12,17 @@ from tests.bad_input.check_error import check_error
 
 
 def _texts(value):
-  """How a message may show a value, or something in it."""
+  """How a message may show a value, or something in it; None for any way."""
+  if inspect.isfunction(value):  # What it does is told, not what it is.
+    return None
   shown = [text[:30] for make in (repr, str) for text in _try(make, value)]
+  if hasattr(value, "shape"):
+    shown.append(str(value.shape))
   if isinstance(value, dict):
     value = [*value.keys(), *value.values()]
   if isinstance(value, (list, tuple, set)):
-    shown += [text for item in list(value)[:5] for text in _texts(item)]
-  return [*shown, type(value).__name__]
+    shown += [text for item in list(value)[:5] for text in _texts(item) or ()]
+  return [*shown, getattr(value, "__name__", type(value).__name__)]
 
 
 def _try(make, value):

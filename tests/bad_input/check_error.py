@@ -12,6 +12,13 @@ import hub_image_export as hie
 _PACKAGE = pathlib.Path(hie.__file__).parent
 _KINDS = (TypeError, ValueError, hie.ImageExportError)
 _LONGEST = 700
+# What messages call an argument, where that is not its name.
+_CALLED = {
+  "checkpoint_path": "checkpoint",
+  "checkpoint_prefix": "prefix",
+  "name": "Application",
+  "outputs": "output",
+}
 
 
 def check_error(action, exception, words=(), name="", got=None):
@@ -35,7 +42,8 @@ def check_message(message, words=(), name="", got=None):
   """The part about the message, which scripts print as well."""
   assert "Traceback" not in message
   assert len(message) < _LONGEST, message
-  assert name in message or name.replace("_", " ") in message, message
+  called = {name, name.replace("_", " "), _CALLED.get(name, name)}
+  assert any(text in message for text in called), message
   if got is not None:
     assert any(text in message for text in got), message
   for word in words:

@@ -23,6 +23,18 @@ def network(images):
 """
 
 
+def _model() -> tf.keras.Model:
+  layers = tf.keras.layers
+  return tf.keras.Sequential(
+    [
+      tf.keras.Input((12, 10, 3)),
+      layers.Conv2D(3, 3, name="conv"),
+      layers.GlobalAveragePooling2D(name="pool"),
+    ],
+    name="tiny",
+  )
+
+
 class Place:
   """Attributes: a directory of files, the spec of one module, calls of `fn`."""
 
@@ -45,6 +57,7 @@ class Place:
     (directory / "labels").write_text("\n".join(LABELS))
     (directory / "latin").write_bytes("Größe\nb\nc\n".encode("latin-1"))
     (directory / "badmap").write_text("[ scale\n")
+    _model().save(directory / "model.keras")
     (directory / "nets.py").write_text(_NETWORKS)
     for name in ("there.md", "there.tar.gz"):
       (directory / name).write_text("old")

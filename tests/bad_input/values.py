@@ -33,9 +33,22 @@ SURROGATE = "\ud800"
 
 NOT_BOOLS = ["yes", "", "False", 1, 0, 1.0, None, np.True_, [], GENERATOR]
 NOT_SIZES = [
-  224.0, "224", b"224", True, None, [224], (12, 10), {}, 1j, math.nan, math.inf,
-  np.float32(224), np.array([224]), GENERATOR, pathlib.Path("224"),
-]  # fmt: skip
+  224.0,
+  "224",
+  b"224",
+  True,
+  None,
+  [224],
+  (12, 10),
+  {},
+  1j,
+  math.nan,
+  math.inf,
+  np.float32(224),
+  np.array([224]),
+  GENERATOR,
+  pathlib.Path("224"),
+]
 BAD_SIZES = [0, -1, -(2**31), np.int64(-1), 2**31, 2**63, 10**5000]
 GOOD_SIZES = [1, np.int32(7), np.uint8(7), np.int64(7)]
 NOT_STRINGS = [3, 1.5, True, b"text", ["a"], {"a": 1}, pathlib.Path("a")]
@@ -57,6 +70,11 @@ REMOTE = ["gs://bucket/path", "https://example.com/path"]
 NOT_MAPPINGS = ["a", b"a", 3, True, ["a"], [("a", "b")], GENERATOR]
 BAD_PAIRS = [{3: "a"}, {"a": 3}, {"a": None}, {"": "a"}, {"a": ""}, {"a": b"a"}]
 LONG = "x" * 100_000
+
+
+def too_long(suffix: str = "") -> list[str]:
+  """A name and a path, each longer than Linux takes."""
+  return ["/tmp/" + "ö" * 128 + suffix, "/tmp" + "/x" * 2048 + suffix]
 
 
 def paths(name: str) -> list[Made]:
