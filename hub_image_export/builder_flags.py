@@ -98,8 +98,8 @@ def _size(loaded: LoadedModel) -> tuple[int, int]:
   width = export_flags.WIDTH.value or loaded.width
   if not height or not width:
     raise ValueError(
-      f"{export_flags.MODEL.value} does not tell which size of images it "
-      "expects: give --height and --width"
+      f"the model {export_flags.MODEL.value} does not tell which size of "
+      "images it expects: give --height and --width"
     )
   return height, width
 

@@ -57,8 +57,8 @@ class CheckpointFlags:
       for flag in others:
         if flag.value:
           raise ValueError(
-            f"--{flag.name} is about a checkpoint: give --checkpoint, or leave "
-            "it out"
+            f"--{flag.name} is {shown(flag.value)}, but it is about a "
+            "checkpoint: give --checkpoint, or leave it out"
           )
       return {}
     return {

@@ -111,7 +111,10 @@ def _weights() -> str | None:
   if not export_flags.CHECKPOINT.given:
     return export_flags.WEIGHTS.value
   if export_flags.WEIGHTS.value:
-    raise ValueError("both --weights and --checkpoint are given: expected one")
+    raise ValueError(
+      f"--weights is {export_flags.WEIGHTS.value!r}, and there is "
+      "--checkpoint: expected one"
+    )
   return (
     "random" if applications.is_application(export_flags.MODEL.value) else None
   )

@@ -100,7 +100,7 @@ def load(
     )
   if weights is not None:
     raise ValueError(
-      f"Weights ({weights!r}) can be given for Keras Applications only; "
+      f"The weights ({weights!r}) can be given for Keras Applications only; "
       f"{model!r} must come with its own."
     )
   return _described(_load_source(model))
@@ -123,7 +123,10 @@ def _load_source(model: str) -> Any:
   if os.path.isdir(model):
     return _load_directory(model)
   if re.fullmatch(r"\w+", model):
-    applications.get(model)  # Raises, with the nearest names.
+    try:
+      applications.get(model)
+    except ValueError as error:  # It has the nearest names.
+      raise ValueError(f"There is no model {model!r}: {error}") from None
   raise ValueError(f"There is no model {model!r}; expected {_FORMS}.")
 
 

@@ -33,11 +33,14 @@ def check_new_file(
   if not os.path.lexists(path):
     return
   if not os.path.isfile(path) or os.path.islink(path):
-    raise ExportError(f"{path!r} exists and is no file: choose another path")
+    raise ExportError(
+      f"{name} is {path!r}, which exists and is no file: choose another path"
+    )
   if not overwrite:
     raise ExportError(
-      f"{path!r} exists: published versions are immutable (F6). Choose another "
-      "path, or replace it with overwrite=True (--overwrite)"
+      f"{name} is {path!r}, which exists: published versions are immutable "
+      "(F6). Choose another path, or replace it with overwrite=True "
+      "(--overwrite)"
     )
 
 

@@ -47,7 +47,11 @@ class PublishFlags:
 
   def check(self, overwrite: bool) -> None:
     """Raises ValueError or ExportError for what is wrong in any case."""
-    given = [name for name, flag in self._details.items() if flag.value]
+    given = [
+      f"--{name}={arguments.shown(flag.value)}"
+      for name, flag in self._details.items()
+      if flag.value
+    ]
     for flag, suffix in (
       (self._archive, archive.SUFFIX),
       (self._page, _PAGE_SUFFIX),
@@ -60,7 +64,7 @@ class PublishFlags:
       self._page_details()
     elif given:
       raise ValueError(
-        f"--{' and --'.join(given)} given without --page: expected the page's "
+        f"{' and '.join(given)} given without --page: expected the page's "
         "path, as in --page=1.md"
       )
 

@@ -16,6 +16,7 @@ _LONGEST = 700
 _CALLED = {
   "checkpoint_path": "checkpoint",
   "checkpoint_prefix": "prefix",
+  "export_path": "path",
   "name": "Application",
   "outputs": "output",
 }

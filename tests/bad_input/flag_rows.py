@@ -100,7 +100,6 @@ _MODEL = (
 _BUILDER = (
   *_value("labels", ["/no/such", file("plain")], "cannot be read", **_CLASSES),
   *_value("labels", [file("latin")], "not UTF-8", **_CLASSES),
-  *_value("labels", [file("labels")], "4 classes", num_classes="4", **_CLASSES),
   *_value("labels", [file("labels")], "is for classifiers"),
   *_value("arch_name", ["Net/", " ", "a\nb"], "InceptionV3"),
   *_value("endpoints", ["a,,b"], "none of them empty"),
@@ -112,7 +111,7 @@ _BUILDER = (
   *_value("preprocess", ["0.5/0", "0.5/-1"], "zero or a negative"),
   *_value("preprocess", ["127.5/127.5"], "divide mean"),
   *_value("preprocess", ["0.5,0.5/1", "nan/1"], "a finite number"),
-  *_value("drop_collections", ["variables", "losses,update_ops"], "Leave them"),
+  *_value("drop_collections", ["variables", "a,update_ops"], "Leave them"),
 )
 _CHECKPOINT = (
   *_value("checkpoint", ["/no/such", file("plain")], "expected the prefix"),
@@ -126,7 +125,16 @@ _CHECKPOINT = (
   *_value(
     "checkpoint_map", [file("latin"), file("file")], "expected", **_WEIGHTS
   ),
-  *_value("checkpoint_map", [file("badmap")], "regular expr", **_WEIGHTS),
+  Row(
+    EXPORT,
+    "checkpoint_map",
+    VALUE,
+    file("badmap"),
+    SystemExit,
+    ("a regular expression",),
+    _WEIGHTS,
+    got="'['",
+  ),
   *_value("checkpoint_map", [file("empty")], "expected rules", **_WEIGHTS),
 )
 _PUBLISH = (

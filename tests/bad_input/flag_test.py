@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -46,6 +47,15 @@ def _flags(row, place, target):
   ] + paths
 
 
+def _got(row, place):
+  """How a message may show the value, or an item or number in it."""
+  if row.got or row.value is None:
+    return [row.got]
+  value = str(place.made(row.value))
+  items = re.split("[,/]", value) if not os.path.isabs(value) else []
+  return [value[:30], repr(value)[:30], *filter(None, items)]
+
+
 @pytest.mark.parametrize("row", FLAG_ROWS, ids=str)
 def test_flag(row, place, tmp_path, capsys):
   script, flag_values = SCRIPTS[row.call]
@@ -58,9 +68,7 @@ def test_flag(row, place, tmp_path, capsys):
   assert not output.out
   line = output.err.strip().splitlines()[-1]
   assert line.startswith(f"{row.call}: ")
-  value = place.made(row.value)
-  got = None if value is None else [str(value)[:30], repr(value)[:30]]
-  check_message(line, row.words, row.argument, got)
+  check_message(line, row.words, row.argument, _got(row, place))
   assert place.files() == before
   assert not list(tmp_path.iterdir())
 

@@ -44,6 +44,7 @@ class Row:
     words: what the message must have, beside the argument and the value.
     others: further arguments.
     late: whether it shows only when the function was traced.
+    got: what the message has of the value, where that is in a file.
   """
 
   call: str
@@ -54,6 +55,7 @@ class Row:
   words: tuple[str, ...] = ()
   others: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   late: bool = False
+  got: str = ""
 
   def __str__(self) -> str:
     try:
