@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 
+import hub_image_export as hie
 from tests.bad_input import ARGUMENT_ROWS
 from tests.bad_input.calls import CALLS
 from tests.bad_input.check_error import check_error
@@ -30,6 +31,36 @@ def _try(make, value):
     return [make(value)]
   except (TypeError, ValueError):
     return []
+
+
+@pytest.mark.parametrize(
+  ("call", "option", "nearest"),
+  [
+    ("make_classification_module", "arch_nam", "arch_name"),
+    ("make_image_module", "traning", "training"),
+    ("ImageModuleSpec.export", "emma", "ema"),
+    ("write_module_page", "licence", "license"),
+  ],
+)
+def test_an_option_that_does_not_exist(call, option, nearest, place, tmp_path):
+  check_error(
+    lambda: CALLS[call](place, tmp_path, {option: True}),
+    TypeError,
+    [f"{option!r}: did you mean {nearest}?"],
+  )
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["handle", "asset_path"])
+def test_details_that_a_page_needs(missing, place, tmp_path):
+  details = {"handle": "a/b/1", "asset_path": "https://a.com/1.tar.gz"}
+  del details[missing]
+  module = place.directory / "module"
+  check_error(
+    lambda: hie.write_module_page(module, tmp_path / "1.md", **details),
+    TypeError,
+    [f"the page needs {missing}"],
+  )
 
 
 @pytest.mark.parametrize("row", ARGUMENT_ROWS, ids=str)

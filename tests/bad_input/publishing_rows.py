@@ -68,7 +68,7 @@ def _module_page() -> list[Row]:
     *wrong_value(
       call,
       "module",
-      ["/no/such", file("plain"), file("damaged")],
+      ["/no/such", file("file")],
       "breaks the contract",
       exception=hie.CheckError,
     ),
