@@ -34,7 +34,7 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from hub_image_export import command_line, export_flags
+from hub_image_export import arguments, command_line, export_flags
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
   for flag in (export_flags.MODEL, export_flags.EXPORT_PATH):
     if not flag.value:
       raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
+  arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
   # TensorFlow comes with these, which --help must not wait for.
   from hub_image_export import builder_flags, model_flag
   from hub_image_export.staging import Staging

@@ -17,7 +17,6 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import arguments
 from hub_image_export.errors import ExportError
 
 _AT_FDCWD = -100
@@ -117,7 +116,13 @@ class Staging:
 
 
 def _local_path(path: str | os.PathLike[str]) -> str:
-  path = arguments.check_path("the export path", path, "a directory")
+  if not isinstance(path, (str, os.PathLike)):
+    raise TypeError(
+      f"the export path is of type {type(path).__name__}: expected a string"
+    )
+  path = os.fspath(path)
+  if not path:
+    raise ValueError("the export path is empty: expected a directory")
   if "://" in path:
     raise ValueError(
       f"the export path {path!r} is not local: a module is put into place by a "

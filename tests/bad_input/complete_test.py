@@ -131,7 +131,7 @@ _NEEDED_OF_FLAGS = {
 }
 
 
-@pytest.mark.parametrize(("script", "flag"), _all_flags())
+@pytest.mark.parametrize(("script", "flag"), list(_all_flags()))
 def test_every_flag_has_rows(script, flag):
   kind = SCRIPTS[script][1][flag].flag_type()
   assert _NEEDED_OF_FLAGS[kind] <= _cases(FLAG_ROWS, script, flag)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bad_input.row import TYPE, VALUE, Made, Row, file
+from tests.bad_input.values import too_long
 
 EXPORT, CHECK = "export_module", "check_module"
 _KERAS = {"model": file("model.keras"), "height": None, "width": None}
@@ -91,6 +92,7 @@ _MODEL = (
   *_value("model", [_NETWORK], "give --height", height=None),
   *_value("export_path", [None], "is missing"),
   *_value("export_path", ["gs://bucket/module"], "not local"),
+  *_value("export_path", too_long(), "at most"),
   *_value("export_path", [file("file"), file("plain")], "exists"),
   *_value("export_path", [file("plain")], "no module", overwrite=True),
   *_value("task", ["segmentation", "Classification", ""], "expected one of"),

@@ -58,8 +58,11 @@ class Row:
   got: str = ""
 
   def __str__(self) -> str:
+    value = self.value
+    if isinstance(value, (set, frozenset)):  # Names of tests do not vary.
+      value = sorted(value)
     try:
-      value = repr(self.value)
+      value = repr(value)
     except ValueError:  # An integer of too many digits.
       value = type(self.value).__name__
     return f"{self.call}-{self.argument}-{self.case}-{value:.30}"
