@@ -18,6 +18,7 @@ _CALLED = {
   "checkpoint_prefix": "prefix",
   "export_path": "path",
   "name": "Application",
+  "labels": "label",
   "outputs": "output",
 }
 

@@ -100,7 +100,7 @@ _MODEL = (
   *_value("weights", ["random"], "expected one", **_WEIGHTS),
 )
 _BUILDER = (
-  *_value("labels", ["/no/such", file("plain")], "cannot be read", **_CLASSES),
+  *_value("labels", ["/no/such", file("plain")], "file", **_CLASSES),
   *_value("labels", [file("latin")], "not UTF-8", **_CLASSES),
   *_value("labels", [file("labels")], "is for classifiers"),
   *_value("arch_name", ["Net/", " ", "a\nb"], "InceptionV3"),

@@ -54,10 +54,10 @@ def _classes(call: str) -> list[Row]:
       call, "labels", [["a", "b\nc", "d"], [" a", "b", "c"]], "one line"
     ),
     *wrong_value(call, "labels", [["a", "b", "a"]], "labels 0 and 2"),
-    *wrong_value(call, "labels", [[values.SURROGATE, "b", "c"]], "UTF-8"),
+    *wrong_value(call, "labels", [[values.SURROGATE, "b", "c"]], "label 0"),
     *wrong_value(call, "labels", [["a"] * 10_000, [3] * 10_000], "more)"),
     *wrong_value(call, "labels", values.BAD_PATHS, "text file"),
-    *wrong_value(call, "labels", ["/no/such", file("plain")], "cannot be read"),
+    *wrong_value(call, "labels", ["/no/such", file("plain")], "file"),
     *wrong_value(call, "labels", [file("latin")], "not UTF-8"),
     *wrong_value(call, "labels", [file("empty")], "label 0 is blank"),
     *wrong_value(
