@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import numbers
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from hub_image_export import (
   arguments,
   contract,
   gradients,
+  module_call,
   module_specs,
   ref_variables,
 )
@@ -128,9 +128,9 @@ class ModuleFunction:
       TypeError, ValueError: it cannot take these images, or is called where
         TensorFlow traces no function.
     """
-    images = _images_tensor(images)
+    images = module_call.images_tensor(images)
     arguments.check_bool("is_training", is_training)
-    _check_momentum(batch_norm_momentum)
+    module_call.check_momentum(batch_norm_momentum)
     variant = self._variants[is_training and True in self._variants]
     graph = tf.compat.v1.get_default_graph()
     replaced = dict.fromkeys(variant.images, images)
@@ -152,30 +152,6 @@ class ModuleFunction:
     for penalty in found[len(variant.outputs) :]:
       tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
     return dict(zip(variant.outputs, found))
-
-
-def _images_tensor(images: Any) -> Any:
-  """The images, as a tensor of the graph that is being traced (C12)."""
-  if not hasattr(tf.compat.v1.get_default_graph(), "capture"):
-    raise ValueError(
-      f"the module is called on images {arguments.shown(images)} where nothing "
-      "is traced: expected the call in a function that a builder gets, or give "
-      "it to the builder itself. hub.Module is for TF1 graphs"
-    )
-  if not tf.is_tensor(images) or images.dtype != tf.float32:
-    raise arguments.wrong_type("images", images, "a float32 tensor (C12)")
-  # An eager tensor has no graph; it becomes a constant of this one.
-  return images if hasattr(images, "graph") else tf.identity(images)
-
-
-def _check_momentum(value: Any) -> None:
-  if value is None or tf.is_tensor(value):
-    return
-  expected = "None, a tensor, or a number in [0, 1] (H1)"
-  if isinstance(value, bool) or not isinstance(value, numbers.Real):
-    raise arguments.wrong_type("batch_norm_momentum", value, expected)
-  if not 0 <= value <= 1:
-    raise arguments.wrong_value("batch_norm_momentum", value, expected)
 
 
 @dataclasses.dataclass(frozen=True)
