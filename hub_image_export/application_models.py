@@ -10,10 +10,18 @@ from typing import Any
 
 from hub_image_export import contract, errors, keras_weights
 from hub_image_export.applications import Application
+from hub_image_export.arguments import (
+  check_bool,
+  check_choice,
+  check_image_size,
+  check_local_path,
+  check_size,
+)
 from hub_image_export.compat import tf
 
 IMAGENET = "imagenet"
 RANDOM = "random"
+_WEIGHTS = f"a file of weights, {IMAGENET!r} or {RANDOM!r}"
 TASKS = ("feature_vector", "classification", "all")
 
 _IMAGENET_CLASSES = 1000
@@ -44,17 +52,25 @@ def build(
     The model and, for the task "all", the name of its feature layer.
 
   Raises:
-    ValueError: the architecture cannot be built like that.
+    TypeError: an argument is of the wrong type.
+    ValueError: an argument is wrong, or the architecture cannot be built like
+      that.
     errors.WeightsError: the weights cannot be downloaded or read.
   """
-  if task not in TASKS:
-    raise ValueError(f"Unknown task {task!r}; expected one of {TASKS}.")
+  check_choice("task", task, TASKS)
+  weights = check_local_path("weights", weights, _WEIGHTS)
+  check_bool("variable_size", variable_size)
+  if num_classes is not None:
+    num_classes = check_size("num_classes", num_classes)
   if tf.keras.backend.image_data_format() != "channels_last":
     raise ValueError(
       "Keras is set to channels_first images; modules are channels_last "
       '(C17): call keras.config.set_image_data_format("channels_last").'
     )
-  size = (height or application.height, width or application.width)
+  size = check_image_size(
+    application.height if height is None else height,
+    application.width if width is None else width,
+  )
   if task == "feature_vector":
     shape = (None, None) if variable_size else size
     arguments = {"include_top": False, "pooling": "avg"}

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from hub_image_export import arguments
 from hub_image_export.compat import tf
 
 # What the members of a family take (a mode of `preprocessing`), given that
@@ -37,6 +38,7 @@ _PREPROCESS_OF_FAMILY = {
 
 # The size of the training images, where it is not the usual one.
 _USUAL_SIZE = 224
+_NAMES_SHOWN = 12
 _SIZES = {
   "EfficientNetB1": 240,
   "EfficientNetB2": 260,
@@ -93,9 +95,17 @@ def is_application(name: str) -> bool:
 
 
 def get(name: str) -> Application:
-  """The Application of that name; ValueError with the nearest names."""
+  """The Application of that name.
+
+  Raises:
+    TypeError: `name` is no string.
+    ValueError: Keras has none of that name; the nearest names are told.
+  """
+  arguments.check_string("name", name)
   if not is_application(name):
-    raise ValueError(f"Keras has no Application {name!r}{_suggestion(name)}")
+    raise ValueError(
+      f"Keras has no Application {arguments.shown(name)}{_suggestion(name)}"
+    )
   builder = getattr(tf.keras.applications, name)
   family = _family(builder)
   size = _SIZES.get(name, _USUAL_SIZE)
@@ -115,7 +125,8 @@ def _family(builder: Any) -> str:
 
 def _suggestion(name: str) -> str:
   by_lower_case = {known.lower(): known for known in names()}
-  nearest = difflib.get_close_matches(name.lower(), by_lower_case, n=3)
+  nearest = difflib.get_close_matches(name[:99].lower(), by_lower_case, n=3)
   if not nearest:
-    return f"; it has {', '.join(by_lower_case.values())}."
+    known = list(by_lower_case.values())
+    return f"; it has {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"
   return f"; did you mean {' or '.join(by_lower_case[n] for n in nearest)}?"

@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from hub_image_export import (
+  arguments,
   contract,
   keras_layers,
   labels as labels_lib,
@@ -23,7 +24,7 @@ from hub_image_export.image_function import (
 )
 from hub_image_export.module_function import ModuleFunction
 from hub_image_export.module_graph import Interface
-from hub_image_export.options import Options, check_default_task, check_size
+from hub_image_export.options import Options
 from hub_image_export.results import Request
 from hub_image_export.sources import Source, as_source
 from hub_image_export.spec import ImageModuleSpec, make_spec
@@ -51,21 +52,20 @@ def build(
   Args:
     tasks: the tasks that `fn` computes; None where it returns them by name.
   """
-  check_size("height", height)
-  check_size("width", width)
+  height, width = arguments.check_image_size(height, width)
   options.check()
-  check_default_task(default_task)
-  if feature_layer is not None and not isinstance(feature_layer, str):
-    raise TypeError(
-      f"feature_layer is {feature_layer!r}: expected the name of a Keras layer"
+  arguments.check_choice("default_task", default_task, contract.TASKS)
+  if feature_layer is not None:
+    arguments.check_name(
+      "feature_layer", feature_layer, "the name of a Keras layer"
     )
   if num_classes is not None:
-    check_size("num_classes", num_classes)
+    num_classes = arguments.check_size("num_classes", num_classes)
   classes = labels_lib.resolve(labels)
   interface = Interface(
     default_task=default_task,
-    height=int(height),
-    width=int(width),
+    height=height,
+    width=width,
     variable_size=options.variable_size,
     bn_hparams=options.batch_norm_momentum,
     labels=classes,
@@ -73,7 +73,7 @@ def build(
   )
   request = Request(
     tasks=tasks,
-    endpoints=tuple(options.endpoints or ()),
+    endpoints=arguments.check_strings("endpoints", options.endpoints or ()),
     feature_layer=feature_layer,
     arch_name=options.arch_name,
   )

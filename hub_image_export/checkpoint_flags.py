@@ -6,6 +6,8 @@ from typing import Any
 
 from absl import flags
 
+from hub_image_export.arguments import shown
+
 
 class CheckpointFlags:
   """Defines the flags, checks them, and makes arguments of them."""
@@ -48,15 +50,15 @@ class CheckpointFlags:
 
     Raises:
       ValueError: flags about a checkpoint, but none; a map of another form.
-      OSError: the map cannot be read.
+      WeightsError: the checkpoint cannot be read.
     """
     others = (self._prefix, self._map, self._ema, self._strict)
     if not self.given:
       for flag in others:
         if flag.value:
           raise ValueError(
-            f"--{flag.name} is about a checkpoint: give --checkpoint, or leave "
-            "it out"
+            f"--{flag.name} is {shown(flag.value)}, but it is about a "
+            "checkpoint: give --checkpoint, or leave it out"
           )
       return {}
     return {
@@ -72,20 +74,31 @@ def read_map(path: str) -> dict[str, str]:
   """Reads a file of rules, two words on each line.
 
   Raises:
-    ValueError: a line has another form, or repeats a rule.
-    OSError: the file cannot be read.
+    ValueError: it cannot be read, or a line has another form or repeats a rule.
   """
   rules: dict[str, str] = {}
-  with open(path, encoding="utf-8") as file:
-    for number, line in enumerate(file, 1):
-      words = line.split()
-      if not words or words[0].startswith("#"):
-        continue
-      if len(words) != 2 or words[0] in rules:
-        raise ValueError(
-          f"{path}:{number} is {line.strip()!r}: expected a name or regular "
-          "expression that is not there yet, blanks, and the name in the "
-          "checkpoint"
-        )
-      rules[words[0]] = words[1]
+  for number, line in enumerate(_lines(path), 1):
+    words = line.split()
+    if not words or words[0].startswith("#"):
+      continue
+    if len(words) != 2 or words[0] in rules:
+      raise ValueError(
+        f"--checkpoint_map: {path}:{number} is {shown(line.strip())}: expected "
+        "a name or regular expression that is not there yet, blanks, and the "
+        "name in the checkpoint"
+      )
+    rules[words[0]] = words[1]
+  if not rules:
+    raise ValueError(f"--checkpoint_map is {shown(path)}: expected rules in it")
   return rules
+
+
+def _lines(path: str) -> list[str]:
+  try:
+    with open(path, encoding="utf-8") as file:
+      return file.read().splitlines()
+  except (OSError, ValueError) as error:
+    raise ValueError(
+      f"--checkpoint_map is {shown(path)}: expected a text file in UTF-8 "
+      f"({error})"
+    ) from error

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from hub_image_export import arguments
 from hub_image_export.checkpoints import NamedValues
 from hub_image_export.errors import WeightsError
 
@@ -35,19 +36,31 @@ class NameRules:
   ema: bool = False
 
   def __post_init__(self) -> None:
+    """Raises TypeError or ValueError; names are those of `with_weights`."""
+    self._check_types()
     if self.name_transform_fn is not None and (self.prefix or self.mapping):
       raise ValueError(
         "both name_transform_fn and a prefix or a mapping are given: expected "
         "one of them. Let the function do all"
       )
-    for pattern in self.mapping or ():
+    for pattern, name in (self.mapping or {}).items():
       try:
-        re.compile(pattern)
-      except re.error as error:
+        re.sub(pattern, name, "")
+      except (re.error, IndexError) as error:  # The latter for \\g<names>.
         raise ValueError(
-          f"the checkpoint map has {pattern!r}: expected a variable's name or "
-          f"a regular expression ({error})"
+          f"checkpoint_map has {pattern!r}: {name!r}: expected a variable's "
+          f"name or a regular expression, and a name ({error})"
         ) from None
+
+  def _check_types(self) -> None:
+    if self.name_transform_fn is not None:
+      arguments.check_function(
+        "name_transform_fn", self.name_transform_fn, "a function on names"
+      )
+    arguments.check_string("checkpoint_prefix", self.prefix)
+    if self.mapping is not None:
+      arguments.check_mapping("checkpoint_map", self.mapping)
+    arguments.check_bool("ema", self.ema)
 
   def __bool__(self) -> bool:
     """Whether there are rules: else names are the same on both sides."""
@@ -69,12 +82,16 @@ class NameRules:
       raise WeightsError(
         "the names of the checkpoint's values are not clear: "
         + "; ".join(problems)
+        + f". Expected another one for each; they follow from {self._given()}"
       )
     return self._averages(names, values) if self.ema else names
 
   def _name(self, name: str) -> str:
     if self.name_transform_fn is not None:
-      return self.name_transform_fn(name)
+      transformed = self.name_transform_fn(name)
+      return arguments.check_string(
+        f"what name_transform_fn returned for {name!r}", transformed
+      )
     if self.mapping and name in self.mapping:
       name = self.mapping[name]
     else:
@@ -85,6 +102,15 @@ class NameRules:
           break
     prefix = self.prefix.rstrip("/")
     return f"{prefix}/{name}" if prefix else name
+
+  def _given(self) -> str:
+    """The arguments that the rules come from."""
+    given = {
+      "name_transform_fn": self.name_transform_fn is not None,
+      "checkpoint_prefix": self.prefix,
+      "checkpoint_map": self.mapping,
+    }
+    return " and ".join(name for name, is_given in given.items() if is_given)
 
   def _ambiguous(self, variables: list[str]) -> Iterable[str]:
     rules = self.mapping or {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -17,11 +18,14 @@ from typing import Callable
 
 from absl import flags
 
+from hub_image_export.arguments import shown
 from hub_image_export.errors import ImageExportError
 
 EXIT_OK = 0
 EXIT_UNUSABLE = 1
 _HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
+# How absl begins: "flag --height=tall: invalid literal for int() …"
+_ILLEGAL = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ", re.DOTALL)
 _EXPECTED_ERRORS = (
   ImageExportError, ImportError, OSError, TypeError, ValueError,
 )  # fmt: skip
@@ -54,6 +58,8 @@ def run(
   try:
     left = _parse(flag_values, argv)
     return main(left) or EXIT_OK
+  except flags.IllegalFlagValueError as error:
+    return _fail(argv, _illegal_value(flag_values, str(error)))
   except flags.UnrecognizedFlagError as error:
     return _fail(argv, _unknown_flag(flag_values, error.flagname))
   except (flags.Error, *_EXPECTED_ERRORS) as error:
@@ -67,7 +73,15 @@ def _parse(flag_values: flags.FlagValues, argv: list[str]) -> list[str]:
   flag_values.unparse_flags()
   for name in _names(flag_values):
     flag_values[name].unparse()
-  return flag_values(argv)
+  left = flag_values(argv)
+  for name in _names(flag_values):
+    flag = flag_values[name]
+    if flag.present and flag.value in ("", []):
+      raise ValueError(
+        f"--{name}={flag.value or ''} is empty: expected something, or leave "
+        "the flag out. Is a shell variable empty?"
+      )
+  return left
 
 
 def _names(flag_values: flags.FlagValues) -> list[str]:
@@ -103,7 +117,25 @@ def _unknown_flag(flag_values: flags.FlagValues, name: str) -> str:
   return f"There is no flag --{name}. The flags are {known}"
 
 
+def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
+  """What absl says of a value that a flag cannot take, and what it could."""
+  match = _ILLEGAL.match(message)
+  name = match and match["name"]
+  if name not in flag_values:
+    name = name and name.removeprefix("no")
+  if name not in flag_values:
+    return message
+  parser = flag_values[name].parser
+  choices = getattr(parser, "enum_values", None)
+  expected = (
+    f"one of {', '.join(choices)}"
+    if choices
+    else parser.syntactic_help or "true or false"
+  )
+  return f"--{match['name']} is {shown(match['value'])}: expected {expected}"
+
+
 def _fail(argv: list[str], message: str) -> int:
   program = os.path.basename(argv[0]) if argv else "error"
-  print(f"{program}: {message}", file=sys.stderr)
+  print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
   return EXIT_UNUSABLE

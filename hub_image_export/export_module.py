@@ -31,11 +31,10 @@ import logging as standard_logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags, logging
 
-from hub_image_export import command_line, export_flags
+from hub_image_export import arguments, command_line, export_flags
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,19 +47,23 @@ def main(argv: Sequence[str]) -> int:
   for flag in (export_flags.MODEL, export_flags.EXPORT_PATH):
     if not flag.value:
       raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
+  arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
   # TensorFlow comes with these, which --help must not wait for.
-  from hub_image_export import model_flag
+  from hub_image_export import builder_flags, model_flag
   from hub_image_export.staging import Staging
 
   Staging(
     export_flags.EXPORT_PATH.value, overwrite=export_flags.OVERWRITE.value
   )
+  builder_flags.check()
   export_flags.PUBLISH.check(export_flags.OVERWRITE.value)
   checkpoint = export_flags.CHECKPOINT.options()
+  weights = _weights()
+  _check_checkpoint(**checkpoint)
   loaded = model_flag.load(
     export_flags.MODEL.value,
     task=export_flags.TASK.value,
-    weights=_weights(),
+    weights=weights,
     height=export_flags.HEIGHT.value,
     width=export_flags.WIDTH.value,
     num_classes=export_flags.NUM_CLASSES.value,
@@ -70,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     logging.warning(
       "--weights=random: the module is of no use, except for tests"
     )
-  spec = _build(loaded)
+  spec = builder_flags.build(loaded)
   export_flags.PUBLISH.check_spec(spec)
   summary = spec.export(
     export_flags.EXPORT_PATH.value,
@@ -85,6 +88,23 @@ def main(argv: Sequence[str]) -> int:
   return command_line.EXIT_OK
 
 
+def _check_checkpoint(
+  checkpoint_path: str | None = None,
+  checkpoint_prefix: str = "",
+  checkpoint_map: dict[str, str] | None = None,
+  ema: bool = False,
+  strict: bool = False,
+) -> None:
+  """Raises what `export` would, before the model is loaded."""
+  from hub_image_export.checkpoint_names import NameRules
+  from hub_image_export.checkpoints import open_values
+
+  del strict  # What is unused shows when the variables are known.
+  if checkpoint_path is not None:
+    NameRules(prefix=checkpoint_prefix, mapping=checkpoint_map, ema=ema)
+    open_values(checkpoint_path)
+
+
 def _weights() -> str | None:
   """Those to begin with: none are fetched that a checkpoint replaces."""
   from hub_image_export import applications
@@ -92,95 +112,13 @@ def _weights() -> str | None:
   if not export_flags.CHECKPOINT.given:
     return export_flags.WEIGHTS.value
   if export_flags.WEIGHTS.value:
-    raise ValueError("both --weights and --checkpoint are given: expected one")
+    raise ValueError(
+      f"--weights is {export_flags.WEIGHTS.value!r}, and there is "
+      "--checkpoint: expected one"
+    )
   return (
     "random" if applications.is_application(export_flags.MODEL.value) else None
   )
-
-
-def _build(loaded: Any):
-  """Calls the builder for --task."""
-  from hub_image_export import builders, contract
-
-  height, width = _size(loaded)
-  options = {
-    "arch_name": export_flags.ARCH_NAME.value or loaded.arch_name,
-    "preprocess": _preprocess(loaded),
-    "endpoints": export_flags.ENDPOINTS.value,
-    "variable_size": export_flags.VARIABLE_SIZE.value,
-    "training": export_flags.TRAINING.value,
-    "batch_norm_momentum": export_flags.BN_HPARAMS.value,
-    "drop_collections": export_flags.DROP_COLLECTIONS.value or (),
-    "allow_custom_gradients": export_flags.ALLOW_CUSTOM_GRADIENTS.value,
-  }
-  feature_layer = export_flags.FEATURE_LAYER.value or loaded.feature_layer
-  classes = {
-    "num_classes": export_flags.NUM_CLASSES.value,
-    "labels": export_flags.LABELS.value,
-  }
-  if export_flags.TASK.value == "feature_vector":
-    for name in ("num_classes", "labels"):
-      if classes[name]:
-        raise ValueError(
-          f"--{name} is for classifiers: give --task=classification or "
-          "--task=all, or leave it out"
-        )
-    return builders.make_feature_vector_module(
-      loaded.source, height, width, feature_layer=feature_layer, **options
-    )
-  if export_flags.TASK.value == "classification":
-    if export_flags.FEATURE_LAYER.value:
-      raise ValueError(
-        "--feature_layer is for features: give --task=feature_vector or "
-        "--task=all, or leave it out"
-      )
-    return builders.make_classification_module(
-      loaded.source, height, width, **classes, **options
-    )
-  return builders.make_image_module(
-    loaded.source,
-    height,
-    width,
-    default_task=contract.IMAGE_CLASSIFICATION,
-    feature_layer=feature_layer,
-    **classes,
-    **options,
-  )
-
-
-def _size(loaded: Any) -> tuple[int, int]:
-  height = export_flags.HEIGHT.value or loaded.height
-  width = export_flags.WIDTH.value or loaded.width
-  if not height or not width:
-    raise ValueError(
-      f"{export_flags.MODEL.value} does not tell which size of images it "
-      "expects: give --height and --width"
-    )
-  return height, width
-
-
-def _preprocess(loaded: Any) -> Any:
-  value = export_flags.PREPROCESS.value
-  if value is None:
-    return loaded.preprocess
-  if value == "none":
-    return None
-  mean, slash, std = value.partition("/")
-  if not slash:
-    return value
-  try:
-    return _numbers(mean), _numbers(std)
-  except ValueError:
-    raise ValueError(
-      f"--preprocess={value}: expected numbers, as in "
-      "0.485,0.456,0.406/0.229,0.224,0.225"
-    ) from None
-
-
-def _numbers(text: str) -> float | list[float]:
-  """One number for all channels, or one for each."""
-  numbers = [float(number) for number in text.split(",")]
-  return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _next_steps(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 
 Labels = "Sequence[str] | str | os.PathLike[str]"
 
@@ -26,15 +26,22 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
   """
   if labels is None:
     return None
+  name = "labels"
   if isinstance(labels, (str, os.PathLike)):
-    labels = _read(os.fspath(labels))
-  if not isinstance(labels, Sequence) or isinstance(labels, bytes):
-    raise TypeError(
-      f"labels is of type {type(labels).__name__}: expected a list of strings, "
-      "or the path of a text file with one class a line"
+    path = arguments.check_local_path(name, labels, "a text file")
+    labels, name = _read(path), f"labels in the file {arguments.shown(path)}"
+  if not isinstance(labels, Sequence) or isinstance(labels, (bytes, bytearray)):
+    raise arguments.wrong_type(
+      "labels",
+      labels,
+      "a list of strings, or the path of a text file with one class a line",
+    )
+  if not labels:
+    raise arguments.wrong_value(
+      name, labels, "a name for each class: there are none"
     )
   labels = tuple(labels)
-  _check(labels)
+  _check(name, labels)
   return labels
 
 
@@ -44,37 +51,53 @@ def _read(path: str) -> list[str]:
       text = file.read()
   except UnicodeDecodeError as error:
     raise ValueError(
-      f"the label file {path!r} is not UTF-8 ({error.reason} at byte "
-      f"{error.start}): convert it"
+      f"labels is the file {path!r}, which is not UTF-8 ({error.reason} at "
+      f"byte {error.start}): convert it"
     ) from error
   except OSError as error:
     raise ValueError(
-      f"the label file {path!r} cannot be read: {error.strerror}"
+      f"labels is the file {path!r}, which cannot be read: {error.strerror}"
     ) from error
   return text.removesuffix("\n").split("\n")
 
 
-def _check(labels: tuple[Any, ...]) -> None:
+def _check(name: str, labels: tuple[Any, ...]) -> None:
   problems = []
   first: dict[str, int] = {}
   for i, label in enumerate(labels):
     if not isinstance(label, str):
-      problems.append(f"label {i} is {label!r}: expected a string")
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected a string"
+      )
     elif not label.strip():
       problems.append(f"label {i} is blank: expected a name")
     elif len(label.splitlines()) > 1 or label != label.strip():
       problems.append(
-        f"label {i} is {label!r}: expected one line, without blanks around it"
+        f"label {i} is {arguments.shown(label)}: expected one line, without "
+        "blanks around it"
+      )
+    elif not _is_unicode(label):
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
       )
     elif label in first:
-      problems.append(f"labels {first[label]} and {i} are both {label!r}")
+      problems.append(
+        f"labels {first[label]} and {i} are both {arguments.shown(label)}"
+      )
     else:
       first[label] = i
-  if not labels:
-    problems.append("there are none")
   if problems:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    raise ValueError("labels: " + "; ".join(problems[:5]) + more)
+    raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
+
+
+def _is_unicode(label: str) -> bool:
+  """Whether files and messages can hold it: lone surrogates they cannot."""
+  try:
+    label.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
 
 
 def check_width(labels: tuple[str, ...] | None, width: int) -> None:
@@ -107,11 +130,14 @@ def load_labels(module_or_spec: Any) -> list[str] | None:
 
   Args:
     module_or_spec: path of a module, a `hub.Module`, or a `hub.ModuleSpec`.
-  """
-  if isinstance(module_or_spec, (str, os.PathLike)):
-    from hub_image_export.compat import hub
 
-    module_or_spec = hub.load_module_spec(os.fspath(module_or_spec))
+  Raises:
+    TypeError, ValueError: it is nothing of the kind.
+  """
+  if not hasattr(module_or_spec, "get_attached_message"):
+    from hub_image_export import module_specs
+
+    module_or_spec = module_specs.load("module_or_spec", module_or_spec)
   message = module_or_spec.get_attached_message(
     contract.CLASS_LABELS, struct_pb2.ListValue
   )

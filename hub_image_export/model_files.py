@@ -27,7 +27,9 @@ def load(path: str) -> tf.keras.Model:
   if path.endswith(".weights.h5"):
     raise ValueError(_weights_only(path))
   if not os.path.exists(path):
-    raise ValueError(f"There is no file {path!r}.")
+    raise ValueError(
+      f"There is no file {path!r}; expected a model that Keras saved."
+    )
   try:
     return tf.keras.models.load_model(path, compile=False)
   except Exception as error:  # Keras raises whatever its readers raise.

@@ -16,6 +16,7 @@ from hub_image_export import (
   contract,
   keras_layers,
   model_files,
+  module_specs,
   user_code,
 )
 from hub_image_export.compat import hub
@@ -99,7 +100,7 @@ def load(
     )
   if weights is not None:
     raise ValueError(
-      f"Weights ({weights!r}) can be given for Keras Applications only; "
+      f"The weights ({weights!r}) can be given for Keras Applications only; "
       f"{model!r} must come with its own."
     )
   return _described(_load_source(model))
@@ -122,14 +123,17 @@ def _load_source(model: str) -> Any:
   if os.path.isdir(model):
     return _load_directory(model)
   if re.fullmatch(r"\w+", model):
-    applications.get(model)  # Raises, with the nearest names.
+    try:
+      applications.get(model)
+    except ValueError as error:  # It has the nearest names.
+      raise ValueError(f"There is no model {model!r}: {error}") from None
   raise ValueError(f"There is no model {model!r}; expected {_FORMS}.")
 
 
 def _load_directory(path: str) -> Any:
   files = os.listdir(path)
   if contract.MODULE_DEF_FILE in files:
-    return hub.load_module_spec(path)
+    return module_specs.load("--model", path)
   if any(name in files for name in _SAVED_MODEL_FILES):
     return path
   raise ValueError(

@@ -13,7 +13,14 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import contract, gradients, ref_variables
+from hub_image_export import (
+  arguments,
+  contract,
+  gradients,
+  module_call,
+  module_specs,
+  ref_variables,
+)
 from hub_image_export.checkpoints import tensorflow_files
 from hub_image_export.compat import hub, run_eagerly, tf, variable_pb2
 from hub_image_export.graph_defs import (
@@ -67,17 +74,19 @@ class ModuleFunction:
         all that there are.
 
     Raises:
-      ValueError: there are no such outputs; the nearest names are told.
+      TypeError: an argument is of the wrong type.
+      ValueError: there is no such module, or it has no such outputs; the
+        nearest names are told.
       WeightsError: the module's checkpoint is damaged.
     """
-    if isinstance(module, (str, os.PathLike)):
-      module = hub.load_module_spec(os.fspath(module))
+    if not isinstance(module, hub.ModuleSpec):
+      module = module_specs.load("module", module)
     handler = module._saved_model_handler  # pylint: disable=protected-access
     graphs = {
       frozenset(tags): handler.get_meta_graph_copy(tags)
       for tags in handler.get_tags()
     }
-    self._selection = Outputs(outputs, tasks)
+    self._selection = Outputs.of(outputs, tasks)
     self._variables: dict[str, Any] = {}
     read = _reader(module)
     run_eagerly(lambda: self._make_variables(graphs.values(), read))
@@ -116,8 +125,12 @@ class ModuleFunction:
     """Adds a variant's graph to the current one.
 
     Raises:
-      ValueError: it cannot take these images.
+      TypeError, ValueError: it cannot take these images, or is called where
+        TensorFlow traces no function.
     """
+    images = module_call.images_tensor(images)
+    arguments.check_bool("is_training", is_training)
+    module_call.check_momentum(batch_norm_momentum)
     variant = self._variants[is_training and True in self._variants]
     graph = tf.compat.v1.get_default_graph()
     replaced = dict.fromkeys(variant.images, images)
@@ -134,7 +147,7 @@ class ModuleFunction:
       )
     except ValueError as error:
       raise ValueError(
-        f"the module cannot be used on images {images.shape}: {error}"
+        f"the module cannot be used on images {images.shape}: {error!s:.300}"
       ) from error
     for penalty in found[len(variant.outputs) :]:
       tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
@@ -194,6 +207,7 @@ def _reader(module: Any):
 
   def read(proto: Any) -> Any:
     if not opened:
+      module_specs.check_has_values("module", module)
       opened.append(
         tensorflow_files.open_prefix(os.fsdecode(prefix), "TF1 Hub module")
       )

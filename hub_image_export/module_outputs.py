@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.graph_defs import node_of
 
 
@@ -111,6 +111,21 @@ class Outputs:
 
   names: Mapping[str, str] | None
   tasks: tuple[str, ...] | None
+
+  @classmethod
+  def of(cls, outputs: Any, tasks: Any) -> Outputs:
+    """Checks the arguments of `ModuleFunction`, which have these names."""
+    if outputs is not None:
+      outputs = arguments.check_mapping("outputs", outputs)
+      if not outputs:
+        raise arguments.wrong_value(
+          "outputs", outputs, "at least one, or None for what signatures say"
+        )
+    if tasks is not None:
+      tasks = arguments.check_strings("tasks", tasks)
+      for task in tasks:
+        arguments.check_choice("tasks: one of them", task, contract.TASKS)
+    return cls(outputs, tasks)
 
   def find(self, signatures: Signatures) -> dict[str, str]:
     """Names of tensors by key."""

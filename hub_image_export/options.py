@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import numbers
 from collections.abc import Sequence
 from typing import Any
 
-from hub_image_export import contract, preprocessing
+from hub_image_export import arguments, contract, preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,26 +27,22 @@ class Options:
   def of(cls, options: dict[str, Any]) -> Options:
     """Raises TypeError for options that do not exist, with the nearest."""
     known = [field.name for field in dataclasses.fields(cls)]
-    for name in options:
-      if name not in known:
-        near = difflib.get_close_matches(name, known, 1) or known
-        raise TypeError(
-          f"there is no argument {name!r}: did you mean {' or '.join(near)}?"
-        )
+    arguments.check_known(options, known)
     return cls(**options)
 
   def check(self) -> None:
     """Raises TypeError or ValueError for values that make no sense."""
     if self.arch_name is not None:
       _check_arch_name(self.arch_name)
-    _check_strings("endpoints", self.endpoints or ())
-    _check_strings("drop_collections", self.drop_collections)
+    if self.endpoints is not None:
+      arguments.check_strings("endpoints", self.endpoints)
+    dropped = arguments.check_strings("drop_collections", self.drop_collections)
     for name in ("variable_size", "allow_custom_gradients"):
-      _check_bool(name, getattr(self, name))
+      arguments.check_bool(name, getattr(self, name))
     if self.training is not None:
-      _check_bool("training", self.training)
+      arguments.check_bool("training", self.training)
     _check_batch_norm_momentum(self.batch_norm_momentum)
-    essential = contract.ESSENTIAL_COLLECTIONS & set(self.drop_collections)
+    essential = contract.ESSENTIAL_COLLECTIONS & set(dropped)
     if essential:
       raise ValueError(
         f"drop_collections has {sorted(essential)}: a module without would "
@@ -55,56 +50,19 @@ class Options:
       )
 
 
-def check_size(name: str, value: Any) -> None:
-  if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-    raise TypeError(
-      f"{name} is {value!r} of type {type(value).__name__}: expected a "
-      "positive integer"
-    )
-  if value <= 0:
-    raise ValueError(f"{name} is {value}: expected a positive integer")
-
-
-def _check_bool(name: str, value: Any) -> None:
-  if not isinstance(value, bool):
-    raise TypeError(f"{name} is {value!r}: expected True or False")
-
-
 def _check_batch_norm_momentum(value: Any) -> None:
   if isinstance(value, numbers.Real) and not isinstance(value, bool):
     in_range = "" if 0 <= value <= 1 else ", and momentum lies in [0, 1]"
     raise ValueError(
-      f"batch_norm_momentum is {value}: expected True or False{in_range}. "
-      "Consumers give the momentum; 0.99 holds where they give none (H1)"
+      f"batch_norm_momentum is {arguments.shown(value)}: expected True or "
+      f"False{in_range}. Consumers give the momentum; 0.99 holds where they "
+      "give none (H1)"
     )
-  _check_bool("batch_norm_momentum", value)
-
-
-def _check_strings(name: str, value: Any) -> None:
-  if isinstance(value, str) or not isinstance(
-    value, (Sequence, set, frozenset)
-  ):
-    raise TypeError(f"{name} is {value!r}: expected a list of strings")
-  for item in value:
-    if not isinstance(item, str) or not item:
-      raise TypeError(f"{name} has {item!r}: expected strings")
+  arguments.check_bool("batch_norm_momentum", value)
 
 
 def _check_arch_name(value: Any) -> None:
-  if not isinstance(value, str):
-    raise TypeError(f"arch_name is {value!r}: expected a string")
-  if not value or value != value.strip("/ "):
-    raise ValueError(
-      f"arch_name is {value!r}: expected a name without slashes or blanks "
-      "around it, such as 'InceptionV3'"
-    )
-
-
-def check_default_task(value: Any) -> None:
-  if value in contract.TASKS:
-    return
-  near = difflib.get_close_matches(str(value), contract.TASKS, 1, 0.3)
-  hint = f" Did you mean {near[0]!r}?" if near else ""
-  raise ValueError(
-    f"default_task is {value!r}: expected one of {contract.TASKS}.{hint}"
-  )
+  expected = "a name without slashes or blanks around it, such as 'InceptionV3'"
+  name = arguments.check_name("arch_name", value, expected)
+  if name != name.strip("/ "):
+    raise arguments.wrong_value("arch_name", value, expected)

@@ -13,7 +13,8 @@ from typing import Any, Union
 
 import numpy as np
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
+from hub_image_export.arguments import shown
 from hub_image_export.compat import tf
 
 Preprocess = Union[None, str, tuple[Any, Any], Callable[[tf.Tensor], tf.Tensor]]
@@ -47,6 +48,10 @@ _MODES = {
   "0-255": (_0_255, "255·x"),
 }
 MODES = tuple(_MODES)
+_EXPECTED = (
+  f"None, one of {', '.join(MODES)}, a pair (mean, std), or a function on the "
+  "images"
+)
 
 
 def resolve(
@@ -79,12 +84,8 @@ def resolve(
   if isinstance(preprocess, (tuple, list)):
     mean, std = _mean_and_std(preprocess)
     return lambda images: (images - mean) / std
-  if callable(preprocess):
-    return preprocess
-  raise TypeError(
-    f"preprocess is {preprocess!r}; expected None, one of {', '.join(MODES)}, "
-    "a pair (mean, std), or a function on the images."
-  )
+  _check_function(preprocess)
+  return preprocess
 
 
 def describe(preprocess: Preprocess) -> str:
@@ -97,17 +98,23 @@ def describe(preprocess: Preprocess) -> str:
     _mean_and_std(preprocess)
     mean, std = (np.asarray(value).tolist() for value in preprocess)
     return f"(x − {mean}) / {std}"
+  _check_function(preprocess)
   name = getattr(preprocess, "__name__", type(preprocess).__name__)
   return f"the function {name}"
+
+
+def _check_function(preprocess: Any) -> None:
+  arguments.check_function("preprocess", preprocess, _EXPECTED)
 
 
 def _mode(name: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], str]:
   if name in _MODES:
     return _MODES[name]
-  nearest = difflib.get_close_matches(name.lower(), MODES, n=1)
+  nearest = difflib.get_close_matches(name[:20].lower(), MODES, n=1)
   hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
   raise ValueError(
-    f"Unknown preprocess {name!r}; expected one of {', '.join(MODES)}{hint}"
+    f"Unknown preprocess {shown(name)}; expected one of "
+    f"{', '.join(MODES)}{hint}"
   )
 
 
@@ -115,20 +122,21 @@ def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
   """Both as float32 scalars or `[3]`; ValueError for anything else."""
   if len(pair) != 2:
     raise ValueError(
-      f"preprocess has {len(pair)} elements; expected the pair (mean, std), "
-      "each a number or one number per channel."
+      f"preprocess is {shown(pair)}, which has {len(pair)} elements; expected "
+      "the pair (mean, std), each a number or one number per channel."
     )
   mean = _per_channel("mean", pair[0])
   std = _per_channel("standard deviation", pair[1])
-  if np.any(std == 0):
+  if np.any(std <= 0):
     raise ValueError(
-      f"The standard deviation {pair[1]!r} of preprocess has a zero; give a "
-      "number to divide by for every channel."
+      f"The standard deviation {shown(pair[1])} of preprocess has a "
+      "zero or a negative number; give a positive number to divide by for "
+      "every channel."
     )
-  if np.any(mean > contract.PIXEL_MAX):
+  if np.any((mean < 0) | (mean > contract.PIXEL_MAX)):
     raise ValueError(
-      f"The mean {pair[0]!r} of preprocess lies outside of [0, 1], where the "
-      "pixels are (C12); divide mean and standard deviation by 255."
+      f"The mean {shown(pair[0])} of preprocess lies outside of [0, 1], where "
+      "the pixels are (C12); divide mean and standard deviation by 255."
     )
   return mean, std
 
@@ -136,16 +144,15 @@ def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
 def _per_channel(what: str, value: Any) -> np.ndarray:
   channels = contract.NUM_CHANNELS
   try:
-    array = np.asarray(value, np.float32)
-  except (TypeError, ValueError):
+    array = np.asarray(value)
+    good = array.dtype.kind in "iuf" and array.shape in ((), (channels,))
+    with np.errstate(over="ignore"):  # To infinity, which is refused below.
+      array = array.astype(np.float32) if good else None
+  except (OverflowError, TypeError, ValueError):
     array = None
-  if (
-    array is None
-    or array.shape not in ((), (channels,))
-    or not np.all(np.isfinite(array))
-  ):
+  if array is None or not np.all(np.isfinite(array)):
     raise ValueError(
-      f"The {what} of preprocess is {value!r}; expected a finite number, or "
-      f"{channels} of them, one per channel."
+      f"The {what} of preprocess is {shown(value)}; expected a finite number, "
+      f"or {channels} of them, one per channel."
     )
   return array

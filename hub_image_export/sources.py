@@ -14,8 +14,9 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import keras_layers
+from hub_image_export import arguments, keras_layers
 from hub_image_export.compat import tf
+from hub_image_export.errors import SourceError
 
 _TRAINING_PARAMETERS = ("is_training", "training")
 _SERVING_SIGNATURE = "serving_default"
@@ -52,9 +53,12 @@ def as_source(fn: Any, height: int, width: int) -> Source:
   Raises:
     TypeError: `fn` is nothing of the kind.
     ValueError: it cannot take batches of such images, or is no SavedModel.
+    SourceError: a SavedModel cannot be loaded.
   """
   if isinstance(fn, (str, os.PathLike)):
-    fn = _load_saved_model(os.fspath(fn))
+    fn = _load_saved_model(
+      arguments.check_local_path("fn", fn, "a SavedModel, or a model itself")
+    )
   if inspect.isclass(fn):
     raise TypeError(
       f"fn is the class {fn.__name__}: expected an instance of it, or a "
@@ -67,8 +71,8 @@ def as_source(fn: Any, height: int, width: int) -> Source:
   if callable(fn):
     return _callable_source(fn)
   raise TypeError(
-    f"fn is {type(fn).__name__} ({fn!r:.80}): expected a Keras model, a "
-    "function on images, or a SavedModel"
+    f"fn is {type(fn).__name__} ({arguments.shown(fn)}): expected a Keras "
+    "model, a function on images, or a SavedModel"
   )
 
 
@@ -178,11 +182,17 @@ def _check_channels_last(model: Any, name: str) -> None:
 
 def _load_saved_model(path: str) -> Any:
   if not tf.saved_model.contains_saved_model(path):
-    raise ValueError(
-      f"no SavedModel in {path!r}: expected a directory with a saved_model.pb"
+    raise arguments.wrong_value(
+      "fn", path, "the directory of a SavedModel, with a saved_model.pb"
     )
   logging.info("Loading the SavedModel in %s", path)
-  return tf.saved_model.load(path)
+  try:
+    return tf.saved_model.load(path)
+  except Exception as error:  # Whatever TensorFlow's readers raise.
+    raise SourceError(
+      f"fn is {arguments.shown(path)}, a SavedModel that cannot be loaded: "
+      f"{type(error).__name__}: {error!s:.300}. Is it whole? Save it again"
+    ) from error
 
 
 def _saved_model_source(loaded: Any, height: int, width: int) -> Source:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub_image_export import (
+  arguments,
   checkpoint_weights,
   keras_values,
   progress,
@@ -37,6 +38,8 @@ from hub_image_export.module_graph import Interface, make_module_fn
 from hub_image_export.publishing import golden, manifest
 from hub_image_export.staging import Staging
 from hub_image_export.summary import Summary
+
+_CHECKPOINT_OPTIONS = ("checkpoint_prefix", "checkpoint_map", "ema", "strict")
 
 
 class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-access
@@ -99,22 +102,31 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       What was written: sizes, signatures, largest differences.
 
     Raises:
+      TypeError, ValueError: an argument is of the wrong type, or makes no
+        sense; see also `with_weights`.
       ExportError: `path` exists or cannot be written.
       WeightsError: variables are NaN or infinite, or the checkpoint does not
         have them all.
       VerificationError: the module does not compute what the source does.
       CheckError: the module breaks the contract.
     """
+    path = arguments.check_path("path", path, "the module's directory")
+    for name, value in dict(
+      overwrite=overwrite, verify=verify, check=check
+    ).items():
+      arguments.check_bool(name, value)
+    arguments.check_known(checkpoint_options, _CHECKPOINT_OPTIONS)
     spec = self
     if checkpoint_path is not None:
       spec = self.with_weights(
         checkpoint_path, name_transform_fn, **checkpoint_options
       )
-    elif name_transform_fn or checkpoint_options:
-      given = ["name_transform_fn"] * bool(name_transform_fn)
+    elif name_transform_fn is not None or checkpoint_options:
+      given = {"name_transform_fn": name_transform_fn, **checkpoint_options}
+      shown = ", ".join(f"{k}={arguments.shown(v)}" for k, v in given.items())
       raise ValueError(
-        f"{given + sorted(checkpoint_options)} without checkpoint_path: "
-        "expected the checkpoint that this is about"
+        f"{shown} without checkpoint_path: expected the checkpoint that this "
+        "is about"
       )
     return run_eagerly(
       lambda: spec._export_eagerly(path, overwrite, verify, check)
@@ -149,10 +161,12 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
         Optimizers and counters do not count.
 
     Raises:
-      ValueError: the arguments contradict each other.
+      TypeError: an argument is of the wrong type.
+      ValueError: the arguments contradict each other, or make no sense.
       WeightsError: the checkpoint cannot be read, or does not have all values:
         those that are missing or differ in shape or type are listed.
     """
+    arguments.check_bool("strict", strict)
     rules = NameRules(
       name_transform_fn=name_transform_fn,
       prefix=checkpoint_prefix,

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from hub_image_export import contract, keras_layers
+from hub_image_export import arguments, contract, keras_layers
 from hub_image_export.compat import tf
 from hub_image_export.errors import SourceError
 from hub_image_export.keras_layers import LayerCalls
@@ -91,7 +91,7 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
     # and then swaps the bases of layer classes for the whole process.
     tf.compat.v1.get_default_graph().name = "image_function"
     options = dict(zip([momentum], hparams))
-    pixels = images if plan.preprocess is None else plan.preprocess(images)
+    pixels = _preprocessed(images, plan.preprocess)
     with contextlib.ExitStack() as stack:
       hook = None
       if options and training:
@@ -120,6 +120,25 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
   return Trace(
     wrapped=wrapped, layers=recorded[-1], made=frozenset(made), **names
   )
+
+
+def _preprocessed(images: Any, preprocess: Any) -> Any:
+  """What the network gets of the pixels in [0, 1] (C12)."""
+  if preprocess is None:
+    return images
+  try:
+    pixels = preprocess(images)
+  except Exception as error:
+    raise SourceError(
+      f"the function given as preprocess raised: {type(error).__name__}: "
+      f"{error}"
+    ) from error
+  if not tf.is_tensor(pixels):
+    raise TypeError(
+      f"the function given as preprocess returned {arguments.shown(pixels)}: "
+      "expected the tensor of images that the network takes"
+    )
+  return pixels
 
 
 def _record_variables(names: set[str]):

@@ -58,7 +58,9 @@ def load(reference: str) -> Any:
 
 def _import_file(path: str) -> types.ModuleType:
   if not os.path.isfile(path):
-    raise ValueError(f"There is no file {path!r}.")
+    raise ValueError(
+      f"There is no file {path!r}; expected Python code with a model."
+    )
   _add_to_path(os.path.dirname(os.path.abspath(path)))
   # The prefix keeps a file "models.py" from replacing a library "models".
   name = "model_file_" + os.path.basename(path)[: -len(".py")]

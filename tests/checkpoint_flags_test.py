@@ -78,7 +78,9 @@ def test_what_is_missing_is_told(network, tmp_path, capsys):
 
 def test_flags_without_a_checkpoint(network, tmp_path, capsys):
   assert run(*flags(network, tmp_path, "--ema")) == 1
-  assert "--ema is about a checkpoint" in capsys.readouterr().err
+  assert (
+    "--ema is True, but it is about a checkpoint" in capsys.readouterr().err
+  )
 
 
 def test_weights_and_a_checkpoint(network, tmp_path, capsys):

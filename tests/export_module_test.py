@@ -118,51 +118,6 @@ def test_the_contract_is_checked_unless_told_otherwise(run, classifier):
   assert "conforms to the contract" in out
 
 
-@pytest.mark.parametrize(
-  ("arguments", "words"),
-  [
-    ([], ["--model is missing"]),
-    (["--model=MobilNetV2"], ["MobileNetV2"]),
-    (["--model=nowhere.keras"], ["nowhere.keras"]),
-    (["--modle=x"], ["--modle", "--model"]),
-    (["--model=x", "--task=segmentation"], ["segmentation", "all"]),
-    (["--model=x", "--height=-1"], ["height", "-1"]),
-    (["--model=MobileNetV2", "more"], ["more", "--export_path"]),
-    (["{network}"], ["--height and --width"]),
-    (["{network}", "--height=8", "--width=8", "--labels=x"], ["--labels"]),
-    (["{classifier}", "--preprocess=tff"], ["tff", "tf"]),
-    (["{classifier}", "--preprocess=a/b"], ["a/b", "0.485"]),
-    (
-      ["{classifier}", "--task=classification", "--feature_layer=pool"],
-      ["--feature_layer"],
-    ),
-    (["{classifier}", "--task=classification", "--num_classes=4"], ["4", "3"]),
-    (["{classifier}", "--height=11", "--width=10"], ["12", "11"]),
-    (["{classifier}", "--endpoints=konv"], ["konv", "conv"]),
-    (["{classifier}", "--weights=random"], ["random"]),
-  ],
-)
-def test_bad_flags(run, network, classifier, tmp_path, arguments, words):
-  """One line on stderr, exit code 1, nothing written."""
-  known = {
-    "{network}": f"--model={network}",
-    "{classifier}": f"--model={classifier}",
-  }
-  code, out, err = run(*(known.get(a, a) for a in arguments))
-  assert code == 1
-  assert not out
-  message = err.strip().splitlines()[-1]
-  assert all(word in message for word in words), err
-  assert "Traceback" not in err
-  assert not (tmp_path / "module").exists()
-
-
-def test_a_missing_path_is_told(run, classifier):
-  code, _, err = run(f"--model={classifier}", path=None)
-  assert code == 1
-  assert "--export_path is missing" in err
-
-
 def test_a_module_that_exists_stays(run, classifier, tmp_path):
   arguments = [f"--model={classifier}", "--nocheck"]
   assert run(*arguments)[0] == 0

@@ -36,25 +36,6 @@ def test_lists_and_none():
   assert labels.resolve(None) is None
 
 
-@pytest.mark.parametrize(
-  ("value", "error", "words"),
-  [
-    (3, TypeError, "int"),
-    ({"a": 1}, TypeError, "dict"),
-    (b"a", TypeError, "bytes"),
-    (["a", 3], ValueError, "label 1 is 3"),
-    (["a", ""], ValueError, "label 1 is blank"),
-    (["a", "b", "a"], ValueError, "labels 0 and 2"),
-    ([], ValueError, "none"),
-    (["a"] * 20, ValueError, "and 14 more"),
-    ("/no/such", ValueError, "/no/such"),
-  ],
-)
-def test_bad_labels(value, error, words):
-  with pytest.raises(error, match=words):
-    labels.resolve(value)
-
-
 def test_other_encodings_are_told(tmp_path):
   path = tmp_path / "labels.txt"
   path.write_bytes("Größe".encode("latin-1"))

@@ -1,7 +1,7 @@
 """An independent judge of image modules, whoever made them.
 
-It shares nothing with the rest of the package but the contract's names, so
-that it cannot inherit a builder's mistake.
+It shares nothing with the rest of the package but the contract's names and the
+checks of arguments, so that it cannot inherit a builder's mistake.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 
+from hub_image_export import arguments
 from hub_image_export.checker.archive import ArchiveError, is_archive, unpack
 from hub_image_export.checker.files import check_files
 from hub_image_export.checker.report import (
@@ -45,13 +46,13 @@ def check_module(
     A `Report` with everything that was found.
 
   Raises:
-    TypeError: `path` is no path.
-    ValueError: `timeout` is not positive.
+    TypeError: an argument is of the wrong type.
+    ValueError: `path` is empty, or `timeout` not positive.
     ImportError: TensorFlow or tensorflow_hub cannot be used.
   """
-  path = os.fsdecode(path)
-  if not timeout > 0:
-    raise ValueError(f"Got timeout={timeout}; expected a number of seconds > 0")
+  path = arguments.check_path("path", path, "a module, or of an archive of one")
+  arguments.check_bool("static", static)
+  timeout = arguments.check_seconds("timeout", timeout)
   findings = Findings()
   if not os.path.isdir(path) and not is_archive(path):
     check_files(path, findings)

@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.checkpoints import (
   keras_files,
   numpy_files,
@@ -40,9 +40,10 @@ def open_values(path: str | os.PathLike[str]) -> NamedValues:
       TF1 Hub module; an `.npz` file; weights saved by Keras.
 
   Raises:
+    TypeError, ValueError: `path` is no local path.
     WeightsError: there is nothing, or nothing that could be read.
   """
-  path = os.fspath(path)
+  path = arguments.check_local_path("checkpoint_path", path, "a checkpoint")
   if os.path.isdir(path):
     return _open_directory(path)
   checkpoint_file = _CHECKPOINT_FILE.fullmatch(path)

@@ -31,7 +31,7 @@ def open_prefix(prefix: str, kind: str | None = None) -> NamedValues:
   if not os.path.exists(prefix + ".index"):
     raise WeightsError(
       f"the {kind or 'checkpoint'} {prefix!r} has no index: expected the file "
-      f"{prefix}.index"
+      f"{prefix}.index of a checkpoint"
     )
   try:
     reader = tf.train.load_checkpoint(prefix)

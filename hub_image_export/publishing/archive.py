@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from absl import logging
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.errors import ExportError
 from hub_image_export.publishing.new_file import new_file
 
@@ -63,7 +63,9 @@ def write_archive(
     ExportError: `module` is none, has files that do not belong there, or the
       archive exists or cannot be written.
   """
-  module, path = os.fspath(module), os.fspath(path)
+  module = arguments.check_local_path("module", module, "a module's directory")
+  path = arguments.check_local_path("path", path, f"a {SUFFIX} file")
+  arguments.check_bool("overwrite", overwrite)
   with new_file(path, SUFFIX, overwrite=overwrite) as file:
     _pack(module, _members(module), file)
   return sha256_of(path)

@@ -12,8 +12,10 @@ import functools
 import json
 import pathlib
 import re
+from typing import Any
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
+from hub_image_export.arguments import shown
 from hub_image_export.publishing.archive import SUFFIX
 
 SCORES = ("softmax", "sigmoid", "other")
@@ -53,13 +55,26 @@ class PageDetails:
   scores: str | None = None
   class_definition: str | None = None
 
+  @classmethod
+  def of(cls, details: dict[str, Any]) -> PageDetails:
+    """Raises TypeError for what is missing, or does not exist, by name."""
+    fields = dataclasses.fields(cls)
+    arguments.check_known(details, [field.name for field in fields])
+    missing = [
+      field.name
+      for field in fields
+      if field.default is not None and field.name not in details
+    ]
+    if missing:
+      raise TypeError(f"the page needs {' and '.join(missing)}: give them")
+    return cls(**details)
+
   def __post_init__(self) -> None:
     """Raises TypeError or ValueError, with everything that is wrong."""
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
-      optional = field.default is None
-      if not isinstance(value, str) and not (optional and value is None):
-        raise TypeError(f"{field.name} is {value!r}: expected a string")
+      if value is not None or field.default is not None:
+        arguments.check_string(field.name, value)
     problems = [
       *self._form_errors(),
       *_tag_errors("license", self.license),
@@ -73,22 +88,29 @@ class PageDetails:
     problems = []
     if not _HANDLE.fullmatch(self.handle):
       problems.append(
-        f"handle is {self.handle!r}: expected publisher/name/version, such as "
-        "'my-lab/flowers/feature_vector/1'; the publisher in lower case, the "
-        "version a number"
+        f"handle is {shown(self.handle)}: expected "
+        "publisher/name/version, such as 'my-lab/flowers/feature_vector/1'; "
+        "the publisher in lower case, the version a number"
       )
     if not _ASSET.fullmatch(self.asset_path) or _is_github(self.asset_path):
       problems.append(
-        f"asset_path is {self.asset_path!r}: expected the URL (https:// or "
-        f"gs://, but not github.com) of an archive, ending in {SUFFIX}"
+        f"asset_path is {shown(self.asset_path)}: expected the URL (https:// "
+        f"or gs://, but not github.com) of an archive, ending in {SUFFIX}"
       )
     if self.description is not None and not self.description.strip():
-      problems.append("description is blank: expected a paragraph, or None")
+      problems.append(
+        f"description is {shown(self.description)}, which is blank: expected "
+        "a paragraph, or None"
+      )
     if self.scores not in (None, *SCORES):
-      problems.append(f"scores is {self.scores!r}: expected one of {SCORES}")
+      problems.append(
+        f"scores is {shown(self.scores)}: expected one of {SCORES}"
+      )
     url = self.class_definition
     if url is not None and not _URL.fullmatch(url):
-      problems.append(f"class_definition is {url!r}: expected an https:// URL")
+      problems.append(
+        f"class_definition is {shown(url)}: expected an https:// URL"
+      )
     return problems
 
 
@@ -148,11 +170,12 @@ def _tag_errors(key: str, value: str | None) -> list[str]:
   known = known_tags()[key]
   if value is None or value in known:
     return []
-  near = difflib.get_close_matches(value.lower(), known, 3, 0.4) or known[:5]
+  start = value[:99].lower()
+  near = difflib.get_close_matches(start, known, 3, 0.4) or known[:5]
   fallback = [v for v in ("other", "custom") if v in known]
   return [
-    f"{key} is {value!r}: expected an identifier that the hub knows. Did you "
-    f"mean {' or '.join(near)}? Else leave it out, or give {fallback[0]!r}"
+    f"{key} is {shown(value)}: expected an identifier that the hub knows. Did "
+    f"you mean {' or '.join(near)}? Else leave it out, or give {fallback[0]!r}"
   ]
 
 

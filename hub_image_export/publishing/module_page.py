@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.publishing import markdown, page_sections
 from hub_image_export.publishing.details import PageDetails, check_classes
 from hub_image_export.publishing.module_facts import ModuleFacts, read_module
@@ -51,8 +51,10 @@ def write_module_page(
     CheckError: the module breaks the contract.
     ExportError: the page exists or cannot be written.
   """
-  checked = PageDetails(**details)
-  path = os.fspath(path)
+  module = arguments.check_local_path("module", module, "a module's directory")
+  path = arguments.check_local_path("path", path, f"a {SUFFIX} file")
+  arguments.check_bool("overwrite", overwrite)
+  checked = PageDetails.of(details)
   check_new_file(path, SUFFIX, overwrite=overwrite)
   content = make_page(read_module(module), checked)
   with new_file(path, SUFFIX, overwrite=overwrite) as file:

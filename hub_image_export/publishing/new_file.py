@@ -8,26 +8,39 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from hub_image_export import arguments
 from hub_image_export.errors import ExportError
 
 
-def check_new_file(path: str, suffix: str, *, overwrite: bool = False) -> None:
+def check_new_file(
+  path: str, suffix: str, *, overwrite: bool = False, name: str = "path"
+) -> None:
   """Whether a file may be put there.
 
   Raises:
     ValueError: its name does not end in `suffix`.
-    ExportError: it exists, and is no file or may not be replaced.
+    ExportError: there is no such directory, or the file exists, and is no file
+      or may not be replaced.
   """
   if not path.endswith(suffix) or os.path.basename(path) == suffix:
-    raise ValueError(f"the path is {path!r}: expected a name in {suffix}")
+    raise arguments.wrong_value(name, path, f"a name that ends in {suffix}")
+  folder = os.path.dirname(os.path.abspath(path))
+  if not os.path.isdir(folder):
+    raise ExportError(
+      f"{name} is {path!r}: there is no directory {folder!r}. Make it, or "
+      "choose another path"
+    )
   if not os.path.lexists(path):
     return
   if not os.path.isfile(path) or os.path.islink(path):
-    raise ExportError(f"{path!r} exists and is no file: choose another path")
+    raise ExportError(
+      f"{name} is {path!r}, which exists and is no file: choose another path"
+    )
   if not overwrite:
     raise ExportError(
-      f"{path!r} exists: published versions are immutable (F6). Choose another "
-      "path, or replace it with overwrite=True (--overwrite)"
+      f"{name} is {path!r}, which exists: published versions are immutable "
+      "(F6). Choose another path, or replace it with overwrite=True "
+      "(--overwrite)"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.publishing import archive, new_file
 from hub_image_export.publishing.details import (
   SCORES,
@@ -47,19 +47,24 @@ class PublishFlags:
 
   def check(self, overwrite: bool) -> None:
     """Raises ValueError or ExportError for what is wrong in any case."""
-    given = [name for name, flag in self._details.items() if flag.value]
-    if self._archive.value:
-      new_file.check_new_file(
-        self._archive.value, archive.SUFFIX, overwrite=overwrite
-      )
+    given = [
+      f"--{name}={arguments.shown(flag.value)}"
+      for name, flag in self._details.items()
+      if flag.value
+    ]
+    for flag, suffix in (
+      (self._archive, archive.SUFFIX),
+      (self._page, _PAGE_SUFFIX),
+    ):
+      if flag.value:
+        name, what = f"--{flag.name}", f"a {suffix} file"
+        path = arguments.check_local_path(name, flag.value, what)
+        new_file.check_new_file(path, suffix, overwrite=overwrite, name=name)
     if self._page.value:
-      new_file.check_new_file(
-        self._page.value, _PAGE_SUFFIX, overwrite=overwrite
-      )
       self._page_details()
     elif given:
       raise ValueError(
-        f"--{' and --'.join(given)} given without --page: expected the page's "
+        f"{' and '.join(given)} given without --page: expected the page's "
         "path, as in --page=1.md"
       )
 

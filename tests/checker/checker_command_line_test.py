@@ -117,7 +117,7 @@ def test_json_is_a_list_of_reports(reports, capsys):
   [
     (["--strickt", "x"], "Did you mean --strict?"),
     (["--zzz", "x"], "The flags are --format"),
-    (["--format=xml", "x"], "text|json"),
+    (["--format=xml", "x"], "text, json"),
     (["--timeout=soon", "x"], "timeout"),
     (["--timeout=-1", "x"], "timeout"),
     ([], "Got no path"),

@@ -11,8 +11,8 @@ import pytest
 import hub_image_export as hie
 from hub_image_export.compat import tf
 from tests import function_sources, models
-from tests.bad_input import (
-  check_error,
+from tests.bad_input.check_error import check_error
+from tests.bad_input.functions import (
   collecting,
   ignoring_momentum,
   ok,

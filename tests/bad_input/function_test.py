@@ -9,9 +9,9 @@ import pytest
 
 import hub_image_export as hie
 from hub_image_export.compat import tf
-from tests.bad_input import (
+from tests.bad_input.check_error import check_error
+from tests.bad_input.functions import (
   channels_first,
-  check_error,
   collecting,
   integer_images,
   ok,
@@ -24,6 +24,7 @@ from tests.bad_input import (
   two_inputs,
 )
 from tests.keras_sources import keras
+from tests.models import CLASSES, FEATURES
 
 v1 = tf.compat.v1
 
@@ -171,3 +172,48 @@ def test_function(fn, exception, words):
   check_error(
     lambda: hie.make_feature_vector_module(fn(), 12, 10), exception, words
   )
+
+
+SEVERAL_TASKS = [
+  ("tensor", ok, {"default_task": CLASSES}, TypeError, ["signature names"]),
+  (
+    "spelling",
+    lambda x: {"image_feature-vector": ok(x)},
+    {"default_task": FEATURES},
+    ValueError,
+    ["image_feature-vector", FEATURES],
+  ),
+  (
+    "no_task",
+    lambda x: {"a": ok(x)},
+    {"default_task": FEATURES},
+    ValueError,
+    ["['a']", CLASSES],
+  ),
+  (
+    "labels_without_classes",
+    lambda x: {FEATURES: ok(x)},
+    {"default_task": FEATURES, "labels": ["a", "b", "c"]},
+    ValueError,
+    ["labels", CLASSES],
+  ),
+]
+
+
+@pytest.mark.parametrize(
+  ("fn", "arguments", "exception", "words"),
+  [pytest.param(*row[1:], id=row[0]) for row in SEVERAL_TASKS],
+)
+def test_function_of_several_tasks(fn, arguments, exception, words):
+  check_error(
+    lambda: hie.make_image_module(fn, 12, 10, **arguments), exception, words
+  )
+
+
+def test_a_module_is_for_functions_that_are_traced(place):
+  """`ModuleFunction` has no graph to go to: neither eagerly, nor in TF1's."""
+  function = hie.ModuleFunction(place.directory / "module")
+  images = tf.zeros([1, 12, 10, 3])
+  check_error(lambda: function(images), ValueError, ["nothing is traced"])
+  with tf.Graph().as_default():
+    check_error(lambda: function(images), ValueError, ["hub.Module"])

@@ -1,0 +1,110 @@
+"""A row of the table: one argument, one value, and what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+TYPE, VALUE, BOUNDARY = "type", "value", "boundary"
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+  """A value that is made when its row is tried: of files, of models.
+
+  Attributes:
+    name: what to call it.
+    make: gives the value, from the directory with the files (see `place`).
+  """
+
+  name: str
+  make: Callable[[Any], Any]
+
+  def __repr__(self) -> str:
+    return f"<{self.name}>"
+
+
+def file(name: str, kind: Callable[[Any], Any] = str) -> Made:
+  """The path of one of the files that `place` makes."""
+  return Made(name, lambda place: kind(place.directory / name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One case.
+
+  Attributes:
+    call: a name of `calls.CALLS`, or of a script.
+    argument: its name; that of a flag without the dashes.
+    case: whether the type is wrong, or the value, or it is a limit.
+    value: given for the argument; `Made` when the row is tried.
+    exception: what is raised; SystemExit for scripts, which tell it and give
+      the exit code 1; None where the value is a good one.
+    words: what the message must have, beside the argument and the value.
+    others: further arguments.
+    late: whether it shows only when the function was traced.
+    got: what the message has of the value, where that is in a file.
+  """
+
+  call: str
+  argument: str
+  case: str
+  value: Any
+  exception: type[BaseException] | None
+  words: tuple[str, ...] = ()
+  others: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  late: bool = False
+  got: str = ""
+
+  def __str__(self) -> str:
+    value = self.value
+    if isinstance(value, (set, frozenset)):  # Names of tests do not vary.
+      value = sorted(value)
+    try:
+      value = repr(value)
+    except ValueError:  # An integer of too many digits.
+      value = type(self.value).__name__
+    return f"{self.call}-{self.argument}-{self.case}-{value:.30}"
+
+
+def wrong_type(
+  call: str, argument: str, values: Iterable[Any], *words: str, **others: Any
+) -> list[Row]:
+  return [
+    Row(call, argument, TYPE, value, TypeError, words, others)
+    for value in values
+  ]
+
+
+def wrong_value(
+  call: str,
+  argument: str,
+  values: Iterable[Any],
+  *words: str,
+  exception: type[BaseException] = ValueError,
+  late: bool = False,
+  **others: Any,
+) -> list[Row]:
+  return [
+    Row(call, argument, VALUE, value, exception, words, others, late)
+    for value in values
+  ]
+
+
+def accepted(
+  call: str, argument: str, values: Iterable[Any], **others: Any
+) -> list[Row]:
+  return [
+    Row(call, argument, BOUNDARY, value, None, (), others) for value in values
+  ]
+
+
+def refused(
+  call: str, argument: str, values: Iterable[Any], *words: str, **others: Any
+) -> list[Row]:
+  """Values just beyond a limit."""
+  return [
+    Row(call, argument, BOUNDARY, value, ValueError, words, others)
+    for value in values
+  ]
