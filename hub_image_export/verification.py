@@ -7,8 +7,9 @@ weights that the module has: those of the source now, or of a checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import numpy as np
 from hub_image_export import contract, reference
 from hub_image_export.compat import hub, quiet, tf
 from hub_image_export.errors import VerificationError
+from hub_image_export.garbage import collector_paused
 
 if TYPE_CHECKING:
   from hub_image_export.spec import ImageModuleSpec
 
-_BATCH_SIZES = (1, 3)
+_BATCH_SIZES = (1, 2)
 _RELATIVE_TOLERANCE = 1e-4
 _LARGER = (32, 64)
 
@@ -48,11 +50,13 @@ class LoadedModule:
     graph: in which it was instantiated.
     images: placeholder for them.
     outputs: by signature and key (`"image_feature_vector/default"`).
+    session: in which its variables have their values.
   """
 
   graph: Any
   images: Any
   outputs: dict[str, Any]
+  session: Any
 
 
 def verify(
@@ -76,25 +80,32 @@ def verify(
     VerificationError: an output differs, by more than 1e-4 of its scale, or is
       not finite.
   """
-  batches = _batches(spec)
-  worst: dict[str, Difference] = {}
   try:
-    module = _load(path, spec)
-    results = _run(module, batches)
+    with collector_paused(), _loaded(path, spec) as module:
+      differences = _compare_outputs(module, spec)
+      if then is not None:
+        then(module)
+      return differences
   except tf.errors.OpError as error:
     raise VerificationError(
-      f"the module does not run: {error.message.splitlines()[0]}"
+      f"the module, or its source, does not run: {error.message.splitlines()[0]}"
     ) from error
+
+
+def _compare_outputs(
+  module: LoadedModule, spec: ImageModuleSpec
+) -> list[Difference]:
   source = reference.under_values(spec.function)
-  for batch, found in zip(batches, results):
+  activations = spec.function.inference.activations
+  worst: dict[str, Difference] = {}
+  for batch in _batches(spec):
+    found = module.session.run(module.outputs, {module.images: batch})
     expected = _run_source(spec, source, batch)
     for output, value in found.items():
-      value = _activated(output, value, spec.function.inference.activations)
+      value = _activated(output, value, activations)
       difference = _compare(output, value, expected[output])
       if output not in worst or difference.relative > worst[output].relative:
         worst[output] = difference
-  if then is not None:
-    then(module)
   return [worst[output] for output in sorted(worst)]
 
 
@@ -108,7 +119,8 @@ def _batches(spec: ImageModuleSpec) -> list[np.ndarray]:
   return [random.uniform(size=s).astype(np.float32) for s in shapes]
 
 
-def _load(path: str, spec: ImageModuleSpec) -> LoadedModule:
+@contextlib.contextmanager
+def _loaded(path: str, spec: ImageModuleSpec) -> Iterator[LoadedModule]:
   graph = tf.Graph()
   with quiet(), graph.as_default():
     module = hub.Module(path)
@@ -118,17 +130,11 @@ def _load(path: str, spec: ImageModuleSpec) -> LoadedModule:
     for task in spec.function.inference.tasks:
       results = module({contract.IMAGES: images}, signature=task, as_dict=True)
       outputs.update({f"{task}/{k}": v for k, v in results.items()})
-  return LoadedModule(graph, images, outputs)
-
-
-def _run(
-  module: LoadedModule, batches: list[np.ndarray]
-) -> list[dict[str, np.ndarray]]:
-  with module.graph.as_default(), tf.compat.v1.Session() as session:
-    session.run(tf.compat.v1.global_variables_initializer())
-    return [
-      session.run(module.outputs, {module.images: batch}) for batch in batches
-    ]
+    initializer = tf.compat.v1.global_variables_initializer()
+  # Not as the default session, with its graph: the source runs eagerly.
+  with contextlib.closing(tf.compat.v1.Session(graph=graph)) as session:
+    session.run(initializer)
+    yield LoadedModule(graph, images, outputs, session)
 
 
 def _run_source(
