@@ -14,6 +14,7 @@ from hub_image_export import (
   labels as labels_lib,
   preprocessing,
   progress,
+  reference,
 )
 from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.garbage import collector_paused
@@ -30,7 +31,6 @@ from hub_image_export.sources import Source, as_source
 from hub_image_export.spec import ImageModuleSpec, make_spec
 from hub_image_export.tracing import Plan
 
-_OTHER_SIZE = (32, 64)
 # A layer that multiplies by less takes pixels in [0, 255] (1/255, 1/127.5).
 _SCALE_OF_BYTES = 0.1
 
@@ -121,13 +121,10 @@ def _source(fn: Any, size: tuple[int, int], request: Request) -> Source:
 
 def _check_other_size(function: ImageFunction, interface: Interface) -> None:
   """C3: what holds for the expected size has to hold for another one."""
-  height = interface.height + _OTHER_SIZE[0]
-  width = interface.width + _OTHER_SIZE[1]
-  hparams = [
-    tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
-  ] * interface.bn_hparams
+  height, width = reference.another_size(interface)
+  images = np.zeros([1, height, width, contract.NUM_CHANNELS], np.float32)
   try:
-    function.reference(tf.zeros([1, height, width, 3]), *hparams)
+    reference.run(function.reference, images, interface)
   except tf.errors.OpError as error:
     raise ValueError(
       f"variable_size=True, but {function.name} fails for images of "

@@ -8,8 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub_image_export import contract
 from hub_image_export.compat import tf
 from hub_image_export.image_function import ImageFunction
+from hub_image_export.module_graph import Interface
+
+# Pixels by which another size is larger than the expected one (C15).
+_LARGER = 32, 64
+
+
+def another_size(interface: Interface) -> tuple[int, int]:
+  """Height and width of images that a module of variable sizes must take."""
+  return interface.height + _LARGER[0], interface.width + _LARGER[1]
+
+
+def run(source: Any, images: Any, interface: Interface) -> Any:
+  """What a reference gives for images, in signatures without momentum."""
+  hparams = [
+    tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
+  ] * interface.bn_hparams
+  return source(tf.constant(images), *hparams)
 
 
 def under_values(function: ImageFunction) -> Any:

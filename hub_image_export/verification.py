@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _BATCH_SIZES = (1, 2)
 _RELATIVE_TOLERANCE = 1e-4
-_LARGER = (32, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +87,8 @@ def verify(
       return differences
   except tf.errors.OpError as error:
     raise VerificationError(
-      f"the module, or its source, does not run: {error.message.splitlines()[0]}"
+      "the module, or its source, does not run: "
+      + error.message.splitlines()[0]
     ) from error
 
 
@@ -115,7 +115,7 @@ def _batches(spec: ImageModuleSpec) -> list[np.ndarray]:
   size = (interface.height, interface.width)
   shapes = [(n, *size, 3) for n in _BATCH_SIZES]
   if interface.variable_size:
-    shapes.append((1, size[0] + _LARGER[0], size[1] + _LARGER[1], 3))
+    shapes.append((1, *reference.another_size(interface), 3))
   return [random.uniform(size=s).astype(np.float32) for s in shapes]
 
 
@@ -140,10 +140,7 @@ def _loaded(path: str, spec: ImageModuleSpec) -> Iterator[LoadedModule]:
 def _run_source(
   spec: ImageModuleSpec, source: Any, batch: np.ndarray
 ) -> dict[str, np.ndarray]:
-  hparams = [
-    tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
-  ] * spec.interface.bn_hparams
-  results = source(tf.constant(batch), *hparams)
+  results = reference.run(source, batch, spec.interface)
   endpoints = {k: v.numpy() for k, v in results["endpoints"].items()}
   expected = {}
   for task, value in results["tasks"].items():
