@@ -7,7 +7,15 @@ from setuptools import find_packages, setup
 _README = pathlib.Path(__file__).with_name("README.md")
 
 _EXAMPLES = ["scikit-learn"]
-_TEST = [*_EXAMPLES, "pytest", "pytest-xdist", "ruff", "tf-keras"]
+_TEST = [
+  *_EXAMPLES,
+  "linkify-it-py",
+  "markdown-it-py",
+  "pytest",
+  "pytest-xdist",
+  "ruff",
+  "tf-keras",
+]
 
 setup(
   name="hub_image_export",

@@ -68,6 +68,17 @@ def run(
     return _fail(argv, "interrupted")
 
 
+def printable(text: str) -> str:
+  """`text` without what a terminal would take for a command.
+
+  Names in models and paths come from elsewhere. Line breaks are kept.
+  """
+  return "".join(
+    c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+    for c in text
+  )
+
+
 def _parse(flag_values: flags.FlagValues, argv: list[str]) -> list[str]:
   """What is left of `argv`; forgets the values of an earlier call."""
   flag_values.unparse_flags()
@@ -137,5 +148,6 @@ def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
 
 def _fail(argv: list[str], message: str) -> int:
   program = os.path.basename(argv[0]) if argv else "error"
-  print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+  line = " ".join(message.split())
+  print(printable(f"{program}: {line}"), file=sys.stderr)
   return EXIT_UNUSABLE

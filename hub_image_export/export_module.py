@@ -19,6 +19,9 @@
   a TF1 Hub module             path/to/directory (it is wrapped again)
   Python code, which is run    path/to/file.py:name, package.module:name
 
+Nothing else runs code: saved models that bring Python code along, or whose ops
+use files, are refused.
+
 The module takes RGB images in [0, 1]. It is loaded again and compared with
 the model before it is put into place; the summary ends with a snippet to use
 it. Exit code: 0 the module is there, and was verified unless --noverify was
@@ -83,8 +86,8 @@ def main(argv: Sequence[str]) -> int:
     **checkpoint,
   )
   export_flags.PUBLISH.publish(summary, export_flags.OVERWRITE.value)
-  print(summary)
-  print(_next_steps(summary.path))
+  print(command_line.printable(str(summary)))
+  print(command_line.printable(_next_steps(summary.path)))
   return command_line.EXIT_OK
 
 
@@ -135,13 +138,20 @@ Use it (TF1 graph mode; with TensorFlow 1.15: import tensorflow_hub as hub):
     outputs = module(images)"""
 
 
+class _PrintableFormatter(standard_logging.Formatter):
+  """One whose lines hold no commands for the terminal."""
+
+  def format(self, record: standard_logging.LogRecord) -> str:
+    return command_line.printable(super().format(record))
+
+
 def _main_with_log(argv: Sequence[str]) -> int:
   """`main`, with this package's log on stderr, a line each."""
   flags.FLAGS.mark_as_parsed()
   logging.use_absl_handler()
   logging.set_verbosity(logging.INFO)
   logging.get_absl_handler().setFormatter(
-    standard_logging.Formatter("%(levelname)s: %(message)s")
+    _PrintableFormatter("%(levelname)s: %(message)s")
   )
   return main(argv)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub_image_export.checker.hermetic import reaches_out
 from hub_image_export.compat import tf
 from hub_image_export.graph_defs import GraphDef, data_inputs
 
@@ -20,6 +21,7 @@ _PROCESS_OPS = {
   "MutableHashTableV2": "is a lookup table",
   "MutableDenseHashTableV2": "is a lookup table",
 }
+_REACHES_OUT = "may use files or processes"
 
 
 def fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
@@ -45,10 +47,10 @@ def refuse_process_ops(graph_def: GraphDef) -> None:
   """Raises ValueError for ops that are at home here only, by name."""
   bodies = [f.node_def for f in graph_def.library.function]
   found = [
-    f"{node.name} ({node.op} {_PROCESS_OPS[node.op]})"
+    f"{node.name} ({node.op} {_PROCESS_OPS.get(node.op, _REACHES_OUT)})"
     for nodes in [graph_def.node, *bodies]
     for node in nodes
-    if node.op in _PROCESS_OPS
+    if node.op in _PROCESS_OPS or reaches_out(node)
   ]
   if found:
     raise ValueError(

@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 from hub_image_export import errors
+from hub_image_export.checkpoints import keras_files
 from hub_image_export.compat import tf
 
 _NAMES_SHOWN = 3
@@ -39,6 +40,7 @@ def load(model: tf.keras.Model, path: str) -> None:
   """
   if not os.path.exists(path) and not os.path.exists(path + ".index"):
     raise errors.WeightsError(f"There is no file of weights at {path!r}.")
+  keras_files.refuse_foreign_data(path)
   _forget_values(model)
   try:
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from google.protobuf import struct_pb2
 
 from hub_image_export import arguments, contract
 
+# A million names; ImageNet's 21,841 take half a megabyte.
+MAX_FILE_BYTES = 2**25
+MAX_LENGTH = 1000
 Labels = "Sequence[str] | str | os.PathLike[str]"
 
 
@@ -46,7 +50,15 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
 
 
 def _read(path: str) -> list[str]:
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise ValueError(f"the label file {path!r} is no file: expected one")
   try:
+    size = os.path.getsize(path)
+    if size > MAX_FILE_BYTES:
+      raise ValueError(
+        f"the label file {path!r} has {size} bytes: expected at most "
+        f"{MAX_FILE_BYTES}, one name a line"
+      )
     with open(path, encoding="utf-8-sig") as file:
       text = file.read()
   except UnicodeDecodeError as error:
@@ -79,6 +91,14 @@ def _check(name: str, labels: tuple[Any, ...]) -> None:
     elif not _is_unicode(label):
       problems.append(
         f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
+      )
+    elif any(unicodedata.category(c) in ("Cc", "Cs") for c in label):
+      problems.append(
+        f"label {i} is {label[:50]!r}: expected no control characters"
+      )
+    elif len(label) > MAX_LENGTH:
+      problems.append(
+        f"label {i} has {len(label)} characters: expected at most {MAX_LENGTH}"
       )
     elif label in first:
       problems.append(

@@ -8,7 +8,8 @@ import sys
 import zipfile
 from typing import Any
 
-from hub_image_export import keras_weights
+from hub_image_export import keras_weights, saved_code
+from hub_image_export.checkpoints import keras_files
 from hub_image_export.compat import tf
 
 _OWN_CLASSES = (
@@ -21,15 +22,19 @@ def load(path: str) -> tf.keras.Model:
   """Reads the model that `model.save` wrote to `.keras`, `.h5` or `.hdf5`.
 
   Raises:
-    ValueError: there is no such file, it has weights only, or this Keras
-      cannot read it; the message says which one could.
+    ValueError: there is no such file, it has weights only, it would run code
+      of its own, or this Keras cannot read it; the message says which one
+      could.
+    WeightsError: it takes values from other files.
   """
   if path.endswith(".weights.h5"):
     raise ValueError(_weights_only(path))
-  if not os.path.exists(path):
+  if not os.path.isfile(path):
     raise ValueError(
       f"There is no file {path!r}; expected a model that Keras saved."
     )
+  keras_files.refuse_foreign_data(path)
+  saved_code.refuse_keras_code(path)
   try:
     return tf.keras.models.load_model(path, compile=False)
   except Exception as error:  # Keras raises whatever its readers raise.

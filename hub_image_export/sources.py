@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import logging
 
-from hub_image_export import arguments, keras_layers
+from hub_image_export import arguments, keras_layers, saved_model_code
 from hub_image_export.compat import tf
 from hub_image_export.errors import SourceError
 
@@ -185,6 +185,7 @@ def _load_saved_model(path: str) -> Any:
     raise arguments.wrong_value(
       "fn", path, "the directory of a SavedModel, with a saved_model.pb"
     )
+  saved_model_code.refuse_reaching_out(path)
   logging.info("Loading the SavedModel in %s", path)
   try:
     return tf.saved_model.load(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import hub_image_export as hie
@@ -69,3 +71,32 @@ def test_a_module_without_labels():
 
   spec = hie.make_classification_module(fn, 12, 10)
   assert hie.load_labels(spec) is None
+
+
+@pytest.mark.parametrize("label", ["a\x1b[2J", "a\x00", "a\x07b", "\ud800"])
+def test_control_characters_are_refused(label):
+  """Whoever prints a label would give them to the terminal."""
+  with pytest.raises(ValueError, match="no control characters"):
+    labels.resolve([label, "b"])
+
+
+def test_letters_of_all_scripts_are_labels():
+  names = ["猫", "می\u200cخواهم", "Grüße", "🐈"]
+  assert labels.resolve(names) == tuple(names)
+
+
+def test_endless_label_is_refused():
+  with pytest.raises(ValueError, match="has 5000 characters"):
+    labels.resolve(["a" * 5000])
+
+
+def test_what_is_no_label_file_is_not_read(tmp_path):
+  """Neither a pipe, which would wait, nor what fills the memory."""
+  pipe, huge = tmp_path / "pipe", tmp_path / "huge"
+  os.mkfifo(pipe)
+  with pytest.raises(ValueError, match="is no file"):
+    labels.resolve(pipe)
+  with open(huge, "wb") as file:
+    file.truncate(2**40)
+  with pytest.raises(ValueError, match="has 1099511627776 bytes"):
+    labels.resolve(huge)

@@ -23,6 +23,7 @@ THIRD_PARTY = {
   "google": "protobuf",
   "h5py": "h5py",
   "keras": "keras",
+  "markdown_it": "markdown_it_py",
   "numpy": "numpy",
   "pytest": "pytest",
   "setuptools": "setuptools",

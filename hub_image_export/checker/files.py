@@ -47,7 +47,7 @@ def check_files(directory: str, findings: Findings) -> bool:
       "a TF1 Hub module.",
     )
     return False
-  paths = _walk(directory, findings)
+  paths = _listed(directory, findings)
   readable = _check_kinds(directory, paths, findings)
   if not _has_module(directory, paths, findings):
     return False
@@ -55,23 +55,44 @@ def check_files(directory: str, findings: Findings) -> bool:
   return readable
 
 
-def _walk(directory: str, findings: Findings) -> list[str]:
-  """Relative paths of all files, sorted; links are not followed."""
-  found = []
-  for parent, folders, names in os.walk(directory):
-    links = [f for f in folders if os.path.islink(os.path.join(parent, f))]
-    for name in [*names, *links]:
-      path = os.path.relpath(os.path.join(parent, name), directory)
-      found.append(path.replace(os.sep, "/"))
-    if len(found) > MAX_FILES:
-      findings.add(
-        "unexpected-file",
-        "",
-        f"Got more than {MAX_FILES} files; expected a handful. Remove what "
-        "is no part of the module.",
-      )
-      break
-  return sorted(found[:MAX_FILES])
+def list_files(directory: str) -> tuple[list[str], bool]:
+  """What is in a directory and below, except for directories.
+
+  Links are not followed; a directory that cannot be read counts as a file.
+  Nothing here depends on how deep it is, or goes on after `MAX_FILES`.
+
+  Returns:
+    Relative paths with slashes, sorted; and whether these are all.
+  """
+  found: list[str] = []
+  pending = [""]
+  left = MAX_FILES
+  while pending:
+    folder = pending.pop()
+    try:
+      with os.scandir(os.path.join(directory, folder)) as entries:
+        for entry in entries:
+          left -= 1
+          if left < 0:
+            return sorted(found), False
+          path = f"{folder}/{entry.name}" if folder else entry.name
+          is_folder = entry.is_dir(follow_symlinks=False)
+          (pending if is_folder else found).append(path)
+    except OSError:
+      found.append(folder or ".")
+  return sorted(found), True
+
+
+def _listed(directory: str, findings: Findings) -> list[str]:
+  paths, all_of_them = list_files(directory)
+  if not all_of_them:
+    findings.add(
+      "unexpected-file",
+      "",
+      f"Got more than {MAX_FILES} files; expected a handful. Remove what "
+      "is no part of the module.",
+    )
+  return paths
 
 
 def _check_kinds(directory: str, paths: list[str], findings: Findings) -> bool:

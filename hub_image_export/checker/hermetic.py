@@ -37,6 +37,7 @@ _STATE_INSIDE = re.compile(
   r"|^Print(V2)?$|^(Tensor)?Array|^Tensor(Array|List)|^Stack|Sampler$"
   r"|NonMaxSuppression|^Placeholder|DestroyResourceOp|^IsVariable|^Empty$"
   r"|^FakeQuant|^Sdca|DrawBoundingBox|^SymbolicGradient$|^Bernoulli"
+  r"|^DisableCopyOnRead$"
 )
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
 _PRINT_TARGETS = (
@@ -79,6 +80,21 @@ def _check_ops(variant: Variant, findings: Findings) -> None:
     )
 
 
+def may_reach_out(module: Module) -> bool:
+  """Whether an op could, be it one that nothing seems to need.
+
+  Reading a variable, or the gradient of a loop, runs nodes that stand in no
+  signature; the proto of the variable or the loop names them.
+  """
+  for variant in module.variants:
+    assets = {node_name(a.tensor_info.name) for a in asset_files(variant)}
+    for node, _ in _nodes(variant.graph):
+      problem = _problem(variant.graph, node, assets)
+      if problem is not None and problem[0] == "not-hermetic":
+        return True
+  return False
+
+
 def _nodes(graph: Graph) -> Iterator[tuple[Any, bool]]:
   for node in graph.graph_def.node:
     yield node, False
@@ -116,18 +132,28 @@ def _problem(
     inputs = [node_name(graph.behind_forwarding(i)) for i in node.input[1:2]]
     if inputs and inputs[0] in assets:
       return None
-  elif node.op == "PrintV2":
-    if node.attr["output_stream"].s in (b"", *_PRINT_TARGETS):
-      return None
-  elif not _REACHING_OUT.search(node.op) and (
-    not definition.is_stateful or _STATE_INSIDE.search(node.op)
-  ):
+  elif not reaches_out(node):
     return None
   return (
     "not-hermetic",
     f"Got the op {node.op}, which may use files, processes or Python; "
     "expected computation alone. Replace it.",
   )
+
+
+def reaches_out(node: Any) -> bool:
+  """Whether a node may use files, processes or Python; False if unknown."""
+  definition = op_def_registry.get(node.op)
+  if definition is None:
+    return False
+  if node.op == "PrintV2":
+    return node.attr["output_stream"].s not in (b"", *_PRINT_TARGETS)
+  if _REACHING_OUT.search(node.op):
+    return True
+  if definition.is_stateful and not _STATE_INSIDE.search(node.op):
+    return True
+  # FixedUnigramCandidateSampler reads its `vocab_file`, where it has one.
+  return any("file" in name and node.attr[name].s for name in node.attr)
 
 
 def _check_collections(variant: Variant, findings: Findings) -> None:

@@ -17,6 +17,7 @@ from google.protobuf import struct_pb2
 
 from hub_image_export import contract
 from hub_image_export.checker import images
+from hub_image_export.checker.files import list_files
 from hub_image_export.checker.image_size import expected_size
 from hub_image_export.checker.messages import ModuleAttachment
 from hub_image_export.checker.module import Module, Variant
@@ -135,13 +136,8 @@ def _check_files(directory: str, hashes: Any, findings: Findings) -> None:
 
 
 def _files(directory: str) -> set[str]:
-  found = set()
-  for folder, _, names in os.walk(directory):
-    for name in names:
-      path = os.path.join(folder, name)
-      if _is_plain_file(path):
-        found.add(os.path.relpath(path, directory).replace(os.sep, "/"))
-  return found
+  paths, _ = list_files(directory)
+  return {p for p in paths if _is_plain_file(os.path.join(directory, p))}
 
 
 def _sha256(path: str) -> str:
@@ -184,5 +180,5 @@ def _answers(
     return None
   try:
     return {task: np.array(v, np.float64) for task, v in outputs.items()}
-  except (TypeError, ValueError):
+  except (OverflowError, TypeError, ValueError):
     return None

@@ -16,6 +16,7 @@ from hub_image_export.checker.report import Finding, Findings
 
 _WORKER = "hub_image_export.checker.worker"
 _MAX_RESULT_BYTES = 2**24
+_RESULTS, _ERRORS = "results", "stderr"
 
 
 def check_in_subprocess(
@@ -36,10 +37,10 @@ def check_in_subprocess(
     ImportError: TensorFlow or tensorflow_hub cannot be used.
   """
   with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
-    results = os.path.join(folder, "results")
-    errors = os.path.join(folder, "stderr")
+    results = os.path.join(folder, _RESULTS)
+    errors = os.path.join(folder, _ERRORS)
     request = {"directory": os.path.abspath(directory), "static": static}
-    status = _run(results, errors, request, timeout)
+    status = _run(folder, request, timeout)
     told = _read(results)
     if "unusable" in told:
       raise ImportError(told["unusable"])
@@ -56,17 +57,22 @@ def check_in_subprocess(
     return told.get("summary", {})
 
 
-def _run(
-  results: str, errors: str, request: dict[str, Any], timeout: float
-) -> int | None:
-  """Runs the worker; its exit status, or None if it took too long."""
+def _run(folder: str, request: dict[str, Any], timeout: float) -> int | None:
+  """Runs the worker; its exit status, or None if it took too long.
+
+  The worker's working directory is `folder`: `python -m` imports from there
+  first, and a user may stand in the module's directory, which may hold a
+  `json.py`.
+  """
+  results = os.path.join(folder, _RESULTS)
   command = [sys.executable, "-m", _WORKER, results, json.dumps(request)]
-  with open(errors, "wb") as stderr:
+  with open(os.path.join(folder, _ERRORS), "wb") as stderr:
     process = subprocess.Popen(
       command,
       stdin=subprocess.DEVNULL,
       stdout=subprocess.DEVNULL,
       stderr=stderr,
+      cwd=folder,
       env=_environment(),
       start_new_session=True,
     )
@@ -92,7 +98,9 @@ def _kill(process: subprocess.Popen) -> None:
 def _environment() -> dict[str, str]:
   """Of this process, with this package, without its accelerators."""
   here = str(pathlib.Path(__file__).resolve().parents[2])
-  paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+  paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+  # An empty or relative one would be looked for in another directory.
+  paths = [here, *(os.path.abspath(path) for path in paths if path)]
   return {
     **os.environ,
     "PYTHONPATH": os.pathsep.join(paths),

@@ -8,16 +8,24 @@ not lost. Lines are JSON objects with one key: `stage`, `finding`, `summary`,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import sys
 from typing import Any, Callable
 
+from hub_image_export import contract
+
 # Address space beyond what the interpreter and TensorFlow take: constant, and
 # per byte of the module.
 _EXTRA_BYTES = 8 * 2**30
 _EXTRA_PER_BYTE = 12
+# Of any file that is written here: the results, and what TensorFlow prints.
+_MAX_FILE_BYTES = 2**26
+_MAX_ENTRIES = 10_000
+_BLOCK = 512  # The unit of st_blocks, on any file system.
 
 
 def check(
@@ -49,24 +57,42 @@ def check(
   return summary
 
 
-def limit_memory(directory: str) -> None:
-  """Bounds this process's address space, where the system can do that."""
+def limit_resources(directory: str) -> None:
+  """Bounds this process's memory and files, where the system can do that.
+
+  What a module prints goes to a file; a loop could fill the disk with it.
+  """
   try:
     import resource
   except ImportError:
     return
-  size = 0
-  for parent, _, names in os.walk(directory):
-    for name in names:
-      path = os.path.join(parent, name)
-      size += os.lstat(path).st_size
   with open("/proc/self/statm") as statm:
     taken = int(statm.read().split()[0]) * resource.getpagesize()
-  limit = taken + _EXTRA_BYTES + _EXTRA_PER_BYTE * size
-  _, hard = resource.getrlimit(resource.RLIMIT_AS)
-  if hard != resource.RLIM_INFINITY:
-    limit = min(limit, hard)
-  resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+  memory = taken + _EXTRA_BYTES + _EXTRA_PER_BYTE * stored_bytes(directory)
+  for limit, most in (
+    (resource.RLIMIT_AS, memory),
+    (resource.RLIMIT_FSIZE, _MAX_FILE_BYTES),
+    (resource.RLIMIT_CORE, 0),
+  ):
+    _, hard = resource.getrlimit(limit)
+    if hard != resource.RLIM_INFINITY:
+      most = min(most, hard)
+    resource.setrlimit(limit, (most, hard))
+
+
+def stored_bytes(directory: str) -> int:
+  """What the graph and the weights take on the disk; holes do not count."""
+  total = 0
+  for name in ("", os.path.dirname(contract.VARIABLES_PREFIX)):
+    with (
+      contextlib.suppress(OSError),
+      os.scandir(os.path.join(directory, name)) as entries,
+    ):
+      for entry in itertools.islice(entries, _MAX_ENTRIES):
+        with contextlib.suppress(OSError):
+          status = entry.stat()
+          total += min(status.st_size, status.st_blocks * _BLOCK)
+  return total
 
 
 def main(argv: list[str]) -> None:
@@ -86,7 +112,7 @@ def main(argv: list[str]) -> None:
       tell("unusable", str(error))
       return
     if sys.platform.startswith("linux"):
-      limit_memory(request["directory"])
+      limit_resources(request["directory"])
     findings = Findings(lambda f: tell("finding", dataclasses.asdict(f)))
     summary = check(
       request["directory"],

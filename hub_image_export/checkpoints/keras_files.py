@@ -30,6 +30,61 @@ def is_hdf5(path: str) -> bool:
     return file.read(len(_MAGIC)) == _MAGIC
 
 
+def refuse_foreign_data(path: str) -> None:
+  """Raises WeightsError if a Keras file takes values from other files.
+
+  HDF5 can name any file of this machine as the place of a value, which would
+  be published with the module. What is no Keras file is let be.
+  """
+  names = [name for read in (_in_zip, _in_hdf5) for name in read(path)]
+  if names:
+    raise WeightsError(
+      f"the Keras file {os.fspath(path)!r} takes values from other files "
+      f"({', '.join(names[:3])}): expected its own alone. Save it again"
+    )
+
+
+def _in_zip(path: str) -> list[str]:
+  try:
+    with (
+      zipfile.ZipFile(path) as archive,
+      archive.open(_WEIGHTS_MEMBER) as content,
+    ):
+      return _foreign(content)
+  except (KeyError, OSError, RuntimeError, zipfile.BadZipFile):
+    return []  # It is none; or whoever reads it says what is wrong.
+
+
+def _in_hdf5(path: str) -> list[str]:
+  try:
+    return _foreign(path)
+  except (OSError, RuntimeError):
+    return []
+
+
+def _foreign(content: Any) -> list[str]:
+  """The values in an HDF5 file (its path, or itself) that stand elsewhere."""
+  import h5py
+
+  found: list[str] = []
+
+  def visit(place: str, item: Any) -> None:
+    if isinstance(item, h5py.Group):
+      links = ((key, item.get(key, getlink=True)) for key in item)
+      found.extend(
+        f"{place}/{key}"
+        for key, link in links
+        if isinstance(link, h5py.ExternalLink)
+      )
+    elif item.is_virtual or item.external:
+      found.append(place)
+
+  with h5py.File(content, "r") as file:
+    visit("", file)
+    file.visititems(visit)
+  return found
+
+
 def open_hdf5(path: str) -> NamedValues:
   """Opens an HDF5 file of weights.
 
@@ -59,6 +114,7 @@ def open_keras(path: str) -> NamedValues:
 def _named(path: str, local) -> NamedValues:
   import h5py  # TensorFlow and Keras depend on it.
 
+  refuse_foreign_data(path)
   places: dict[str, str] = {}
   specs: dict[str, Any] = {}
   aliases: dict[str, str] = {}

@@ -92,12 +92,12 @@ def read_manifest(module: str) -> Statements:
     with open(path, encoding="utf-8") as file:
       content = json.load(file)
     activations, preprocessing = (
-      content["activations"],
+      dict(content["activations"]),
       content["preprocessing"],
     )
   except (OSError, ValueError, KeyError, TypeError, RecursionError):
     return Statements()  # There is none, or another tool's.
-  activation = dict(activations).get(contract.IMAGE_CLASSIFICATION)
+  activation = activations.get(contract.IMAGE_CLASSIFICATION)
   return Statements(
     activation if activation in ("softmax", "sigmoid") else None,
     preprocessing if isinstance(preprocessing, str) else None,

@@ -9,6 +9,8 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # What opens emphasis, code, links, images, cells, math, mentions or links that
 # GitHub makes of bare addresses.
 _SPECIAL = frozenset("\\`*_{}[]#+!|~$@^\"'")
+# What makes a list, a rule or a heading where a paragraph begins.
+_FIRST = re.compile(r"^(\d*)([-=.)])")
 _BARE_LINK = re.compile(r"(:)(?=//)|\b(?<=www)(\.)", re.IGNORECASE)
 
 
@@ -28,6 +30,7 @@ def text(name: str) -> str:
   escaped = "".join(
     _ENTITIES.get(c, f"\\{c}" if c in _SPECIAL else c) for c in one_line(name)
   )
+  escaped = _FIRST.sub(r"\1\\\2", escaped)
   return _BARE_LINK.sub(r"\\\g<0>", escaped)
 
 

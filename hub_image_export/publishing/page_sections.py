@@ -167,7 +167,8 @@ def compatibility(facts: ModuleFacts) -> str:
   oldest = (
     "Oldest TensorFlow: 1.15, which knows all of the module's graph."
     if not facts.too_new
-    else f"Oldest TensorFlow: {facts.tensorflow}, which wrote the module. 1.15 "
-    f"does not know all of its {' and '.join(facts.too_new)}."
+    else f"Oldest TensorFlow: {markdown.text(facts.tensorflow)}, which wrote "
+    "the module. 1.15 does not know all of its "
+    f"{markdown.text(' and '.join(facts.too_new))}."
   )
   return f"## Compatibility\n\n{oldest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import os
 import random
 import tarfile
@@ -83,8 +84,68 @@ def test_gigantic_header_is_not_read(tmp_path):
   header.type, header.size = tarfile.XHDTYPE, 2**30
   path = tmp_path / "header.tar.gz"
   path.write_bytes(gzip.compress(header.tobuf() + bytes(2**23)))
-  with pytest.raises(ArchiveError, match="Got a header of"):
-    archive.unpack(str(path), str(tmp_path / "folder"))
+  with pytest.raises(ArchiveError, match="Got larger headers"):
+    archive.unpack(str(path), str(tmp_path))
+
+
+def test_more_than_weights_ever_compress_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(archive, "MAX_BYTES_OF_ANY", 2**20)
+  path = _pack(tmp_path / "bomb.tar.gz", _member("zeros", bytes(2**22)))
+  with pytest.raises(ArchiveError, match="Got a member of 4194304 bytes"):
+    archive.unpack(path, str(tmp_path))
+  content = os.urandom(2**22)
+  path = _pack(tmp_path / "weights.tar.gz", _member("weights", content))
+  archive.unpack(path, str(tmp_path))
+  assert (tmp_path / "weights").read_bytes() == content
+
+
+def test_directories_in_names_count(tmp_path):
+  members = [_member(f"{i}/" + "d/" * 200 + "f") for i in range(50)]
+  path = _pack(tmp_path / "deep.tar.gz", *members)
+  with pytest.raises(ArchiveError, match="too many members"):
+    archive.unpack(path, str(tmp_path))
+
+
+def test_headers_that_add_up_are_not_kept(tmp_path):
+  """Extended headers in a chain belong to one member."""
+  header = tarfile.TarInfo("x")
+  header.type, header.size = tarfile.XHDTYPE, 2**16
+  content = (header.tobuf() + bytes(2**16)) * 3
+  path = tmp_path / "headers.tar"
+  path.write_bytes(content + _member("f")[0].tobuf())
+  with pytest.raises(ArchiveError) as caught:
+    archive.unpack(str(path), str(tmp_path))
+  assert caught.value.rule == "unsafe-archive"
+
+
+def test_sparse_file_that_ends_too_early_is_damaged(tmp_path):
+  header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+  header[156:157], header[482] = b"S", 1
+  header[148:156] = b" " * 8
+  header[148:156] = b"%06o\0 " % sum(header)
+  path = tmp_path / "sparse.tar"
+  path.write_bytes(header)
+  with pytest.raises(ArchiveError) as caught:
+    archive.unpack(str(path), str(tmp_path))
+  assert caught.value.rule == "corrupt-file"
+
+
+def test_xz_may_not_take_any_memory(tmp_path):
+  filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**28}]
+  path = tmp_path / "module.tar.xz"
+  path.write_bytes(lzma.compress(_member("f")[0].tobuf(), filters=filters))
+  with pytest.raises(ArchiveError, match="[Mm]emory"):
+    archive.unpack(str(path), str(tmp_path))
+
+
+def test_xz_in_several_streams(tmp_path):
+  content = os.urandom(10**6)
+  member = _member("f", content)[0].tobuf() + content + bytes(1024)
+  path = tmp_path / "module.tar.xz"
+  streams = [lzma.compress(member[:5]), lzma.compress(member[5:])]
+  path.write_bytes(bytes(4).join(streams))
+  archive.unpack(str(path), str(tmp_path))
+  assert (tmp_path / "f").read_bytes() == content
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

@@ -15,7 +15,7 @@ import edit
 import pytest
 import tiny
 
-from hub_image_export.checker import check_module, runner
+from hub_image_export.checker import check_module, files, runner, worker
 from hub_image_export.checker.report import Findings, clean
 from hub_image_export.checker.worker import check
 from hub_image_export.compat import tf
@@ -212,6 +212,66 @@ def test_no_file_is_touched_by_a_refused_module(tmp_path, monkeypatch):
   assert {f.rule for f in report.errors} == {"not-hermetic"}
   assert not report.summary["ran"]
   assert not os.path.exists(stolen)
+
+
+def test_op_behind_a_variable_is_not_run(tmp_path):
+  """No signature needs it, and reading the variable would run it."""
+  stolen = str(tmp_path / "stolen")
+  path = str(tmp_path / "module")
+  with edit.saved_model(path) as proto:
+    with tf.Graph().as_default() as graph:
+      tf.io.write_file(
+        tf.constant(stolen, name="evil/name"), "x", name="evil/w"
+      )
+    for meta_graph in proto.meta_graphs:
+      nodes = meta_graph.graph_def.node
+      handle = next(node for node in nodes if node.op == "VarHandleOp")
+      read = f"{handle.name}/Read/ReadVariableOp"
+      next(n for n in nodes if n.name == read).input.append("^evil/w")
+      nodes.extend(graph.as_graph_def().node)
+  report = check_module(path)
+  assert not report.errors, str(report)
+  assert "could touch files" in report.summary["why_not_run"]
+  assert not os.path.exists(stolen)
+
+
+def test_no_code_beside_the_module_is_imported(tmp_path, monkeypatch):
+  """`python -m` imports from the working directory first."""
+  path = tiny.build(str(tmp_path / "module"))
+  ran = tmp_path / "ran"
+  for name in ("json", "numpy", "tensorflow"):
+    file = tmp_path / "module" / f"{name}.py"
+    file.write_text(f"open({str(ran)!r}, 'w')\n")
+  monkeypatch.delenv("PYTHONPATH", raising=False)
+  monkeypatch.chdir(path)
+  report = check_module(".", static=True)
+  assert {f.rule for f in report.errors} == {"unexpected-file"}, str(report)
+  assert not ran.exists()
+
+
+def test_holes_in_files_give_no_memory(tmp_path):
+  file = tmp_path / "variables" / "variables.data-00000-of-00001"
+  file.parent.mkdir()
+  file.write_bytes(b"x" * 5000)
+  os.truncate(file, 2**42)
+  (tmp_path / "deep").symlink_to(tmp_path)
+  assert 0 < worker.stored_bytes(str(tmp_path)) < 2**20
+
+
+def test_files_are_listed_however_deep_and_many(tmp_path, monkeypatch):
+  here = os.open(tmp_path, os.O_RDONLY)
+  for _ in range(2500):  # A path may have 4096 bytes.
+    os.mkdir("d", dir_fd=here)
+    inner = os.open("d", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = inner
+  os.close(here)
+  found, all_of_them = files.list_files(str(tmp_path))
+  assert all_of_them
+  assert len(found) == 1, "What is too deep to be read is told."
+  monkeypatch.setattr(files, "MAX_FILES", 10)
+  assert files.list_files(str(tmp_path)) == ([], False)
+  subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
 
 
 def test_static_check_runs_nothing(tmp_path):

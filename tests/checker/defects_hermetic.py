@@ -52,6 +52,19 @@ def prints_to_a_file(path):
 
 
 @breaks("not-hermetic")
+def sampler_with_a_vocabulary_file(path):
+  """An op whose kernel reads the file that an attribute names."""
+
+  def scale(x):
+    sampled = tf.random.fixed_unigram_candidate_sampler(
+      tf.zeros([1, 1], tf.int64), 1, 1, True, 3, vocab_file="/etc/passwd"
+    )
+    return x + 0.0 * tf.cast(sampled[0][0], tf.float32)
+
+  tiny.build(path, scale=scale)
+
+
+@breaks("not-hermetic")
 def link_that_leads_out(path):
   file = pathlib.Path(tiny.build(path)) / "assets.extra" / "labels.txt"
   file.parent.mkdir()

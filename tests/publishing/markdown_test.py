@@ -21,6 +21,11 @@ from hub_image_export.publishing import markdown
     ("http://x.y", "http\\://x.y"),
     ("www.x.y", "www\\.x.y"),
     ("&amp;", "&amp;amp;"),
+    ("- a - b", "\\- a - b"),
+    ("---", "\\---"),
+    ("===", "\\==="),
+    ("12. a", "12\\. a"),
+    ("1) a", "1\\) a"),
   ],
 )
 def test_text(name, expected):

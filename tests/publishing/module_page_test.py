@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 
 import hub_image_export as hie
 from examples import make_pages
+from hub_image_export.publishing import details, module_facts, module_page
 from tests import tf115
 from tests.publishing import hub_rules, modules
 
@@ -164,6 +166,20 @@ def test_names_are_text_and_nothing_more(module, page):
   assert "<b>" not in prose
   assert "[b](" not in prose
   assert "<!-- task: x" not in text
+
+
+def test_versions_in_a_module_are_text(module):
+  """Whoever wrote the graph chose what it says of itself."""
+  facts = dataclasses.replace(
+    module_facts.read_module(module),
+    tensorflow="<script>x</script>",
+    too_new=("*variant*",),
+  )
+  text = module_page.make_page(
+    facts, details.PageDetails(scores="softmax", **modules.DETAILS)
+  )
+  assert "<script>" not in text
+  assert "\\*variant\\*" in text
 
 
 def test_a_classifier_without_classes_is_refused(page, tmp_path):

@@ -1,0 +1,193 @@
+"""Hostile texts in every place where a name can stand.
+
+A text survives if it is refused by a ValueError, or if the page, rendered by
+another implementation of Markdown, has the very elements, attributes and
+comments that it has with a harmless name; on a terminal, if nothing but
+printable characters arrives.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import itertools
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tests.faults import rendered
+from tests.faults.hostile_texts import TEXTS
+from tests.faults.outcome import Outcome, Scale
+
+KIND = "hostile texts"
+_HARMLESS = "harmless"
+_DETAILS = {
+  "handle": "my-lab/pets/1",
+  "asset_path": "https://example.com/1.tar.gz",
+  "scores": "softmax",
+  "class_definition": "https://example.com/classes",
+}
+Place = Callable[[str], str]
+
+
+def run(scale: Scale) -> Iterator[Outcome]:
+  with tempfile.TemporaryDirectory(prefix="hostile_values_") as folder:
+    facts = _facts(pathlib.Path(folder))
+    step = 1 if scale is Scale.FULL else 4
+    for place, page in _places(facts).items():
+      texts = itertools.islice(_texts(place), 0, None, step)
+      yield _outcome(f"page, {place}", texts, page, _same_page(page))
+    yield _outcome("label", TEXTS, _label(pathlib.Path(folder)), _plain)
+  yield _outcome("report, of check_module", TEXTS, _report, _plain)
+  yield _outcome("error, of a script", TEXTS, _error, _plain)
+
+
+def _texts(place: str) -> Iterable[str]:
+  """Alone, and for fields of a form, behind what the form demands."""
+  good = _DETAILS.get(place)
+  if good is None:
+    return TEXTS
+  head, tail = good[:-7], good[-7:]
+  # Another URL is a good one.
+  return itertools.chain(
+    (text for text in TEXTS if not text.startswith("http")),
+    (good + text for text in TEXTS),
+    (head + text + tail for text in TEXTS),
+  )
+
+
+def _facts(folder: pathlib.Path) -> Any:
+  from hub_image_export.publishing.module_facts import read_module
+  from tests.publishing import modules
+
+  modules.spec(labels=["cat", "dog", "neither"]).export(folder / "module")
+  return read_module(folder / "module")
+
+
+def _places(facts: Any) -> dict[str, Place]:
+  from hub_image_export.publishing.details import PageDetails
+  from hub_image_export.publishing.module_page import make_page
+
+  def field(name: str) -> Place:
+    def page(text: str) -> str:
+      if text == _HARMLESS and name != "description":
+        text = _DETAILS.get(name)
+      return make_page(facts, PageDetails(**{**_DETAILS, name: text}))
+
+    return page
+
+  def fact(change: Callable[[str], dict[str, Any]]) -> Place:
+    details = PageDetails(**_DETAILS)
+    return lambda text: make_page(
+      dataclasses.replace(facts, **change(text)), details
+    )
+
+  return {
+    **{f.name: field(f.name) for f in dataclasses.fields(PageDetails)},
+    "class": fact(lambda text: {"labels": [text, "b", "c"]}),
+    "preprocessing": fact(lambda text: {"preprocessing": text}),
+    "TensorFlow": fact(lambda text: {"tensorflow": text, "too_new": (text,)}),
+    "output": fact(lambda text: _renamed(facts, text)),
+  }
+
+
+def _renamed(facts: Any, text: str) -> dict[str, Any]:
+  """An endpoint called `text`."""
+  meta_graph = type(facts.meta_graph)()
+  meta_graph.CopyFrom(facts.meta_graph)
+  outputs = meta_graph.signature_def[facts.default_task].outputs
+  old = next(key for key in sorted(outputs) if key.startswith("Pets/"))
+  outputs[text].CopyFrom(outputs[old])
+  del outputs[old]
+  shapes = dict(facts.shapes)
+  shapes[text] = shapes.pop(old)
+  return {"meta_graph": meta_graph, "shapes": shapes}
+
+
+def _same_page(page: Place) -> Callable[[str], str]:
+  expected = rendered.elements(page(_HARMLESS))
+
+  def problem(result: str) -> str:
+    found = _without_forms(rendered.elements(result))
+    more = found - _without_forms(expected)
+    less = _without_forms(expected) - found
+    return f"has {dict(more)} instead of {dict(less)}" if more or less else ""
+
+  return problem
+
+
+def _without_forms(
+  found: collections.Counter[str],
+) -> collections.Counter[str]:
+  """With the values of well-formed URLs and identifiers left out.
+
+  What a form lets through (a handle, a URL) differs from page to page: it may
+  change an attribute, and add nothing.
+  """
+  kept: collections.Counter[str] = collections.Counter()
+  for element, count in found.items():
+    start, separator, _ = element.partition("https://example.com/")
+    kept[start + separator] += count
+  return kept
+
+
+def _label(folder: pathlib.Path) -> Place:
+  from hub_image_export import labels
+
+  path = folder / "labels.txt"
+
+  def read(text: str) -> str:
+    path.write_bytes(text.encode("utf-8", "surrogatepass") + b"\nb\n")
+    return "".join(labels.resolve(str(path))).replace("\u200d", "")
+
+  return read
+
+
+def _report(text: str) -> str:
+  from hub_image_export.checker.report import Findings, Report
+
+  findings = Findings()
+  findings.add("corrupt-file", text, text)
+  return str(Report(text, tuple(findings.all))).replace("\n", "")
+
+
+def _error(text: str) -> str:
+  from hub_image_export import command_line
+
+  return command_line.printable(text).replace("\n", "")
+
+
+def _plain(result: str) -> str:
+  # Zero-width and turning characters are letters' companions in some scripts.
+  bad = [c for c in result if not c.isprintable() and ord(c) < 0xA0]
+  return f"has the characters {bad}" if bad else ""
+
+
+def _outcome(
+  fault: str,
+  texts: Iterable[str],
+  place: Place,
+  problem: Callable[[str], str],
+) -> Outcome:
+  start = time.perf_counter()
+  injected, refused = 0, 0
+  lost: list[str] = []
+  for text in texts:
+    injected += 1
+    try:
+      found = problem(place(text))
+    except (ValueError, TypeError) as error:
+      refused += 1
+      found = "" if str(error) else "was refused without a word"
+    if found:
+      lost.append(f"{fault}: {text[:80]!r}: {found:.400}")
+  return Outcome(
+    fault,
+    injected,
+    injected - len(lost),
+    time.perf_counter() - start,
+    tuple(lost),
+    f"{refused} were refused",
+  )
