@@ -1,6 +1,6 @@
 """An independent judge of image modules, whoever made them.
 
-It shares nothing with the rest of the package but the contract's names and the
+It takes nothing from the rest of the package but the contract's names and the
 checks of arguments, so that it cannot inherit a builder's mistake.
 """
 

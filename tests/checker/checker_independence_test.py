@@ -1,4 +1,4 @@
-"""The checker shares nothing with the exporter but the contract's names."""
+"""The checker takes nothing from the exporter but the contract's names."""
 
 from __future__ import annotations
 
