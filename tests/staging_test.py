@@ -8,7 +8,12 @@ import resource
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import module_files, spec as spec_lib, staging
+from hub_image_export import (
+  directory_swap,
+  module_files,
+  spec as spec_lib,
+  staging,
+)
 from hub_image_export.compat import quiet
 from hub_image_export.staging import Staging
 from tests import function_sources
@@ -171,15 +176,13 @@ def test_hub_modules_own_export_does_no_harm(target):
   assert contents(target) == before
 
 
-def test_replacing_without_an_exchange(tmp_path, monkeypatch):
+def test_replacing_without_an_exchange(target, monkeypatch):
   """File systems without that call get two renames."""
-  monkeypatch.setattr(staging, "_exchange", lambda a, b: False)
-  for name in ("new", "old"):
-    (tmp_path / name).mkdir()
-    (tmp_path / name / name).touch()
-  staging.replace_module(str(tmp_path / "new"), str(tmp_path / "old"))
-  assert os.listdir(tmp_path) == ["old"]
-  assert os.listdir(tmp_path / "old") == ["new"]
+  monkeypatch.setattr(directory_swap, "_exchange", lambda a, b: False)
+  make_spec().export(target)
+  make_spec(2.0).export(target, overwrite=True)
+  assert mean_of(target) == 2.0
+  assert os.listdir(target.parent) == ["module"]
 
 
 def test_a_target_that_appears_meanwhile_is_kept(target):
