@@ -1,0 +1,1 @@
+"""Injects faults into exports, and hostile modules into their readers."""
