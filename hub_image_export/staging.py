@@ -29,10 +29,13 @@ from hub_image_export.staging_directory import (
 _ATTEMPTS = 20
 # `rename` onto a directory with something in it, or onto a file.
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+# TensorFlow takes paths of checkpoints for patterns.
+_WILDCARDS = "*?[\\"
 _WHERE = "Choose an export path in a directory where you may write"
 _HINTS = {
   errno.ENOSPC: "The disk is full: free some space, or choose another disk",
   errno.EDQUOT: "Your quota is used up: free space, or choose another disk",
+  errno.ENOMEM: "There is not enough memory",
   errno.EFBIG: "A limit on the size of files is reached: raise it (ulimit -f)",
   errno.ENAMETOOLONG: "Choose a shorter export path",
   errno.ENOTDIR: "A parent of the export path is a file: choose another path",
@@ -64,7 +67,7 @@ class Staging:
       TypeError, ValueError: `target` is no local path.
       ExportError: it exists and may not be replaced, or is no directory.
     """
-    self._target = os.path.abspath(_local_path(target))
+    self._target = _local_path(target)
     self._overwrite = overwrite
     clean_stale(self._target)
     self._check_target()
@@ -100,7 +103,7 @@ class Staging:
         f"the module could not be written to {self._target!r}: {error}. "
         f"Nothing was left behind{'. ' + hint if hint else ''}"
       ) from error
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
       raise ExportError(
         f"there is not enough memory to export to {self._target!r}. Nothing "
         "was left behind. Raise the limit of the process, or use a machine "
@@ -198,6 +201,13 @@ class Staging:
         break  # Somebody else uses it by now.
 
 
+def _is_out_of_memory(error: Any) -> bool:
+  """Python has an exception of its own for it, but not for a thread's stack."""
+  return isinstance(error, MemoryError) or (
+    isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+  )
+
+
 def _hint(error: OSError) -> str:
   """What to do about it; TensorFlow's writers give the reason as text."""
   for code, hint in _HINTS.items():
@@ -207,6 +217,7 @@ def _hint(error: OSError) -> str:
 
 
 def _local_path(path: str | os.PathLike[str]) -> str:
+  """The absolute path, which TensorFlow can read a module from."""
   if not isinstance(path, (str, os.PathLike)):
     raise TypeError(
       f"the export path is of type {type(path).__name__}: expected a string"
@@ -224,7 +235,23 @@ def _local_path(path: str | os.PathLike[str]) -> str:
       "rename, which remote file systems do not have. Export to a local "
       "directory and copy that"
     )
+  path = os.path.abspath(path)
+  wrong = sorted(set(path).intersection(_WILDCARDS) - {os.sep})
+  if wrong or not _is_unicode(path):
+    raise ValueError(
+      f"the export path {path!r} has {wrong or 'bytes that are no UTF-8'}: "
+      "TensorFlow would not find the weights of a module there. Choose "
+      "another path"
+    )
   return path
+
+
+def _is_unicode(path: str) -> bool:
+  try:
+    path.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
 
 
 def directory_size(path: str) -> int:

@@ -88,10 +88,17 @@ class StagingDirectory:
   def remove(self) -> None:
     """Deletes it; an old module whose target is missing is put back."""
     try:
-      if self._lock is not None:
-        with contextlib.suppress(OSError):
-          _dispose(self.path, self._target)
+      self._remove()
+    except BaseException:  # Ctrl-C, say, in the midst of it.
+      self._remove()
+      raise
     finally:
+      self._unlock()
+
+  def _remove(self) -> None:
+    if self._lock is not None:
+      with contextlib.suppress(OSError):
+        _dispose(self.path, self._target)
       self._unlock()
     _remove_empty(self.path)
 

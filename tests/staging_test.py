@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
@@ -100,6 +101,12 @@ def test_files_and_links_are_refused(overwrite, tmp_path):
   [
     ("gs://bucket/module", ValueError, "copy"),
     ("", ValueError, "empty"),
+    ("null\0character", ValueError, "null"),
+    ("parent[1]/module", ValueError, "weights"),
+    ("every*", ValueError, "weights"),
+    ("what?", ValueError, "weights"),
+    ("back\\slash", ValueError, "weights"),
+    ("no\udcffutf8", ValueError, "UTF-8"),
     (3, TypeError, "int"),
     (b"bytes", TypeError, "bytes"),
   ],
@@ -150,6 +157,25 @@ def test_a_failure_leaves_nothing_behind(step, exists, target, monkeypatch):
     assert os.listdir(target.parent) == ["module"]
   else:
     assert not target.parent.exists()
+
+
+@pytest.mark.parametrize(
+  "error",
+  [
+    MemoryError(),
+    RuntimeError("can't start new thread"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+  ],
+)
+def test_too_little_memory_is_told(error, target, monkeypatch):
+  def fail(*args, **kwargs):
+    raise error
+
+  spec = make_spec()
+  monkeypatch.setattr(spec_lib.verification, "verify", fail)
+  with pytest.raises(hie.ExportError, match="not enough memory"):
+    spec.export(target)
+  assert not target.parent.exists()
 
 
 @pytest.mark.parametrize("limit", [100, 5000])

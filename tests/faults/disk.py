@@ -184,6 +184,6 @@ def run(scale: Scale) -> Iterator[Outcome]:
   if not has_namespaces():
     yield Outcome("small disks", 0, 0, 0.0, (), SKIPPED)
     return
-  with tempfile.TemporaryDirectory() as directory:
-    with Exporters(namespace=True) as exporters:
-      yield from _small_disks(exporters, pathlib.Path(directory), scale)
+  own = Exporters(namespace=True)
+  with tempfile.TemporaryDirectory() as directory, own as exporters:
+    yield from _small_disks(exporters, pathlib.Path(directory), scale)

@@ -140,11 +140,12 @@ class Modules:
     new: files of the module that is exported, of value 2.
   """
 
-  def __init__(self, exporters: Exporters, directory: pathlib.Path) -> None:
-    self._exporters, self._directory = exporters, directory
-    self._old = directory / "old"
-    exporters.export(self._old, value=1.0)
-    exporters.export(directory / "new", value=2.0)
+  def __init__(
+    self, exporters: Exporters, directory: pathlib.Path, size: int = 0
+  ) -> None:
+    self._directory, self._old = directory, directory / "old"
+    exporters.export(self._old, value=1.0, size=size)
+    exporters.export(directory / "new", value=2.0, size=size)
     self.old, self.new = contents(self._old), contents(directory / "new")
     if self.old == self.new:
       raise AssertionError("The modules cannot be told apart.")

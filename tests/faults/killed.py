@@ -41,12 +41,22 @@ _PLACES = {
 
 
 class _Killer:
-  """Interrupts exports, and judges what is there afterwards."""
+  """Interrupts exports, and judges what is there afterwards.
+
+  Attributes:
+    left_behind: how many exporters left a directory for the next to clean.
+  """
 
   def __init__(self, exporters: Exporters, directory: pathlib.Path) -> None:
     self._exporters = exporters
     self._modules = Modules(exporters, directory)
     self._retry = make_spec(2.0)
+    self.left_behind = 0
+
+  def note(self) -> str:
+    if not self.left_behind:
+      return ""
+    return f"{self.left_behind} left a directory, which the retry cleaned"
 
   def measure(self, place: dict) -> tuple[str, float]:
     """What an export that nobody interrupts counts, and its seconds."""
@@ -82,10 +92,8 @@ class _Killer:
       found = self._put_back(target)
     if found not in (self._modules.new, self._before(job)):
       return f"the target has {sorted(found or ())}: neither old nor new"
-    if _is_caught(job):
-      left = set(os.listdir(target.parent)) - planted - {"module"}
-      if left:
-        return f"left behind: {sorted(left)}"
+    left = set(os.listdir(target.parent)) - planted - {"module"}
+    self.left_behind += bool(left)
     try:
       self._retry.export(target, overwrite=found is not None)
     except ExportError as error:
@@ -113,13 +121,6 @@ def _is_sent(result: dict) -> bool:
   """Whether the signal came before the export was done."""
   error = result["error"] or ""
   return bool(result["fired"]) or error.startswith(_RAISED)
-
-
-def _is_caught(job: dict) -> bool:
-  """Whether the exporter has time to clean up."""
-  return (
-    job["signal"] == signal.SIGINT or "script" in job
-  ) and "again" not in job
 
 
 def _points(kinds: str, seconds: float, count: int) -> Iterator[dict]:
@@ -167,7 +168,10 @@ def run(scale: Scale) -> Iterator[Outcome]:
       for name, how in _SIGNALS.items():
         points = _faults(scale, measured, next(turns))
         job = {**options, **how}
-        yield tally(f"{name}, {place}", _attempts(killer, job, points))
+        killer.left_behind = 0
+        yield tally(
+          f"{name}, {place}", _attempts(killer, job, points), killer.note
+        )
 
 
 def _attempts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class Scale(enum.Enum):
@@ -37,7 +37,9 @@ class Outcome:
 
 
 def tally(
-  fault: str, attempts: Iterable[tuple[str, str]], note: str = ""
+  fault: str,
+  attempts: Iterable[tuple[str, str]],
+  note: Callable[[], str] = lambda: "",
 ) -> Outcome:
   """Makes and counts attempts.
 
@@ -46,10 +48,12 @@ def tally(
     attempts: for each, what is needed to do it again, and why it is lost: an
       empty string if it survived. They are made one by one as they are asked
       for.
-    note: as in `Outcome`.
+    note: called at last, for what else was measured.
   """
   begin = time.monotonic()
   found = list(attempts)
   lost = tuple(f"{fault}: {what}: {why}" for what, why in found if why)
   seconds = time.monotonic() - begin
-  return Outcome(fault, len(found), len(found) - len(lost), seconds, lost, note)
+  return Outcome(
+    fault, len(found), len(found) - len(lost), seconds, lost, note()
+  )
