@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
+import resource
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from tests.faults.exporters import (
   contents,
   has_namespaces,
   judge,
+  shared,
 )
 from tests.faults.outcome import Outcome, Scale, tally
 
@@ -95,7 +97,7 @@ class _Volumes:
       used = volume.used()
     pages, inodes = (range(max(u, 1), u + n + 12) for u, n in zip(used, needed))
     return {
-      "space": [f"size={n * os.sysconf('SC_PAGE_SIZE')}" for n in pages],
+      "space": [f"size={n * resource.getpagesize()}" for n in pages[::2]],
       "inodes": [f"nr_inodes={n}" for n in inodes],
     }
 
@@ -121,7 +123,7 @@ def _small_disks(
   for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
     for scarce, options in volumes.options(overwrite).items():
       if scale is Scale.SHORT:
-        options = options[:: len(options) // 2]
+        options = options[len(options) // 3 : -1 : len(options) // 3]
       yield tally(
         f"out of {scarce}, {kind}", _full(volumes, overwrite, options)
       )
@@ -139,7 +141,7 @@ def _limited(
 ) -> Iterator[tuple[str, str]]:
   """Limits on the size of files, up to that of the largest one."""
   largest = max(map(len, modules.new.values()))
-  count = 2 if scale is Scale.SHORT else 40
+  count = 2 if scale is Scale.SHORT else 30
   for i in range(count):
     limit = int(largest * i / count)
     room = modules.room(old=overwrite)
@@ -170,7 +172,8 @@ def _forbidden(
 
 def run(scale: Scale) -> Iterator[Outcome]:
   """Outcomes for small disks, for quotas and for lacking permission."""
-  with tempfile.TemporaryDirectory() as directory, Exporters() as exporters:
+  with tempfile.TemporaryDirectory() as directory:
+    exporters = shared()
     modules = Modules(exporters, pathlib.Path(directory))
     for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
       yield tally(
@@ -184,6 +187,6 @@ def run(scale: Scale) -> Iterator[Outcome]:
   if not has_namespaces():
     yield Outcome("small disks", 0, 0, 0.0, (), SKIPPED)
     return
-  own = Exporters(namespace=True)
-  with tempfile.TemporaryDirectory() as directory, own as exporters:
-    yield from _small_disks(exporters, pathlib.Path(directory), scale)
+  with tempfile.TemporaryDirectory() as directory:
+    own = shared(namespace=True)
+    yield from _small_disks(own, pathlib.Path(directory), scale)

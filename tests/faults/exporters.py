@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -47,10 +49,7 @@ class Exporters:
     )
     self._read()
 
-  def __enter__(self) -> Exporters:
-    return self
-
-  def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+  def close(self) -> None:
     self._process.stdin.close()
     self._process.wait()
     self._process.stdout.close()
@@ -89,6 +88,14 @@ class Exporters:
     if result["ended"] or result["error"]:
       raise RuntimeError(f"{result}\n{self.log()}")
     return result
+
+
+@functools.cache
+def shared(*, namespace: bool = False) -> Exporters:
+  """One for all kinds of faults: it takes seconds to start."""
+  exporters = Exporters(namespace=namespace)
+  atexit.register(exporters.close)
+  return exporters
 
 
 def contents(path: pathlib.Path) -> Contents | None:

@@ -20,11 +20,16 @@ from hub_image_export.errors import ExportError
 from hub_image_export.staging import Staging
 from hub_image_export.staging_directory import StagingDirectory
 from tests.faults.exporter_process import make_spec
-from tests.faults.exporters import Contents, Exporters, Modules, contents
+from tests.faults.exporters import (
+  Contents,
+  Exporters,
+  Modules,
+  contents,
+  shared,
+)
 from tests.faults.outcome import Outcome, Scale, tally
 
 KIND = "killed"
-_POINTS = 52  # For each signal and each place.
 _SIGNALS = {
   "SIGKILL": {"signal": signal.SIGKILL},
   "SIGTERM": {"signal": signal.SIGTERM},
@@ -33,10 +38,11 @@ _SIGNALS = {
   "SIGINT twice": {"signal": signal.SIGINT, "again": True},
 }
 _RAISED = ("KeyboardInterrupt", "_Terminated")
+# With the number of points for each signal.
 _PLACES = {
-  "fresh": {},
-  "overwrite": {"overwrite": True},
-  "overwrite in two renames": {"overwrite": True, "two_renames": True},
+  "fresh": ({}, 52),
+  "overwrite": ({"overwrite": True}, 52),
+  "overwrite in two renames": ({"overwrite": True, "two_renames": True}, 28),
 }
 
 
@@ -151,22 +157,22 @@ def _interrupt_twice(point: dict, index: int) -> dict:
 
 
 def _faults(
-  scale: Scale, measured: tuple[str, float], turn: int
+  scale: Scale, measured: tuple[str, float], count: int, turn: int
 ) -> list[tuple[int, dict]]:
   """Points with their numbers: all, or one, another in each turn."""
-  points = list(enumerate(_points(*measured, _POINTS)))
-  return points if scale is Scale.FULL else [points[7 * turn % _POINTS]]
+  points = list(enumerate(_points(*measured, count)))
+  return points if scale is Scale.FULL else [points[7 * turn % count]]
 
 
 def run(scale: Scale) -> Iterator[Outcome]:
   """An outcome for each signal and each sort of target."""
   turns = itertools.count()
-  with Exporters() as exporters, tempfile.TemporaryDirectory() as directory:
-    killer = _Killer(exporters, pathlib.Path(directory))
-    for place, options in _PLACES.items():
+  with tempfile.TemporaryDirectory() as directory:
+    killer = _Killer(shared(), pathlib.Path(directory))
+    for place, (options, count) in _PLACES.items():
       measured = killer.measure(options)
       for name, how in _SIGNALS.items():
-        points = _faults(scale, measured, next(turns))
+        points = _faults(scale, measured, count, next(turns))
         job = {**options, **how}
         killer.left_behind = 0
         yield tally(

@@ -25,8 +25,8 @@ from tests import function_sources
 from tests.faults.outcome import Outcome, Scale
 
 KIND = "load"
-_EXPORTS = {Scale.SHORT: 8, Scale.FULL: 50}
-_WARM_UP = 5
+_EXPORTS = {Scale.SHORT: 7, Scale.FULL: 50}
+_WARM_UP = 4
 # From what is counted to how much of it each further export may add.
 _LIMITS = {
   "graphs": 0.0,
@@ -60,7 +60,6 @@ _SOURCES = {
 
 def _count(temporary: str) -> dict[str, float]:
   """What this process holds, after all that can be let go is."""
-  tf.keras.backend.clear_session()
   gc.collect()
   objects = gc.get_objects()
   with open("/proc/self/statm") as file:
@@ -130,7 +129,8 @@ def _outcome(source: str, count: int) -> Outcome:
 
 def run(scale: Scale) -> Iterator[Outcome]:
   """An outcome for each source."""
-  for source in _SOURCES:
+  sources = list(_SOURCES)
+  for source in sources[:1] if scale is Scale.SHORT else sources:
     yield _outcome(source, _EXPORTS[scale])
 
 

@@ -14,7 +14,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 
-from tests.faults.exporters import Exporters, Modules, contents
+from tests.faults.exporters import Exporters, Modules, contents, shared
 from tests.faults.outcome import Outcome, Scale, tally
 
 KIND = "memory"
@@ -81,7 +81,8 @@ def _end(result: dict) -> str:
 
 def run(scale: Scale) -> Iterator[Outcome]:
   """An outcome for new modules, and one for those that are overwritten."""
-  with tempfile.TemporaryDirectory() as directory, Exporters() as exporters:
+  exporters = shared()
+  with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory), size=_SIZE)
     for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
       sweep = _Sweep(exporters, modules)

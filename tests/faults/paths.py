@@ -14,6 +14,7 @@ from tests.faults.exporters import (
   contents,
   has_namespaces,
   judge,
+  shared,
 )
 from tests.faults.outcome import Outcome, Scale, tally
 
@@ -238,9 +239,10 @@ def _layers(
 def run(scale: Scale) -> Iterator[Outcome]:
   """Outcomes for names, lengths, sorts of target, and places."""
   full = scale is Scale.FULL
-  with tempfile.TemporaryDirectory() as directory, Exporters() as exporters:
+  exporters = shared()
+  with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory))
-    names = _NAMES if full else _NAMES[5:20:7]
+    names = _NAMES if full else _NAMES[5:17:11]
     lengths = _LENGTHS if full else _LENGTHS[20:22]
     yield tally("odd names", _named(exporters, modules, names))
     yield tally("long paths", _long(exporters, modules, lengths))
@@ -252,8 +254,8 @@ def run(scale: Scale) -> Iterator[Outcome]:
   if not has_namespaces():
     yield Outcome("other disks", 0, 0, 0.0, (), SKIPPED)
     return
-  own = Exporters(namespace=True)
-  with tempfile.TemporaryDirectory() as directory, own as exporters:
+  exporters = shared(namespace=True)
+  with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory))
     yield tally("other disks", _other_disks(exporters, modules))
     yield tally("lower layer", _layers(exporters, modules))
