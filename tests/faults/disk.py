@@ -32,6 +32,10 @@ _TOO_LARGE = "A limit on the size of files"
 # Weights that make the checkpoint larger than all else.
 _SIZE = 20_000
 _NOBODY = 65534
+_KINDS = {
+  Scale.SHORT: {"overwrite": True},
+  Scale.FULL: {"fresh": False, "overwrite": True},
+}
 
 
 class _Volume:
@@ -120,7 +124,7 @@ def _small_disks(
   exporters: Exporters, directory: pathlib.Path, scale: Scale
 ) -> Iterator[Outcome]:
   volumes = _Volumes(exporters, directory)
-  for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
+  for kind, overwrite in _KINDS[scale].items():
     for scarce, options in volumes.options(overwrite).items():
       if scale is Scale.SHORT:
         options = options[len(options) // 3 : -1 : len(options) // 3]
@@ -175,7 +179,7 @@ def run(scale: Scale) -> Iterator[Outcome]:
   with tempfile.TemporaryDirectory() as directory:
     exporters = shared()
     modules = Modules(exporters, pathlib.Path(directory))
-    for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
+    for kind, overwrite in _KINDS[scale].items():
       yield tally(
         f"limited size of files, {kind}",
         _limited(exporters, modules, scale, overwrite),
