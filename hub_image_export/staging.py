@@ -18,6 +18,7 @@ from hub_image_export.directory_swap import (
   sync_tree,
 )
 from hub_image_export.errors import ExportError
+from hub_image_export.local_path import local_path
 from hub_image_export.staging_directory import (
   StagingDirectory,
   clean_stale,
@@ -29,8 +30,6 @@ from hub_image_export.staging_directory import (
 _ATTEMPTS = 20
 # `rename` onto a directory with something in it, or onto a file.
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
-# TensorFlow takes paths of checkpoints for patterns.
-_WILDCARDS = "*?[\\"
 _WHERE = "Choose an export path in a directory where you may write"
 _HINTS = {
   errno.ENOSPC: "The disk is full: free some space, or choose another disk",
@@ -67,7 +66,7 @@ class Staging:
       TypeError, ValueError: `target` is no local path.
       ExportError: it exists and may not be replaced, or is no directory.
     """
-    self._target = _local_path(target)
+    self._target = local_path(target)
     self._overwrite = overwrite
     clean_stale(self._target)
     self._check_target()
@@ -214,44 +213,6 @@ def _hint(error: OSError) -> str:
     if error.errno == code or os.strerror(code) in str(error):
       return hint
   return ""
-
-
-def _local_path(path: str | os.PathLike[str]) -> str:
-  """The absolute path, which TensorFlow can read a module from."""
-  if not isinstance(path, (str, os.PathLike)):
-    raise TypeError(
-      f"the export path is of type {type(path).__name__}: expected a string"
-    )
-  path = os.fspath(path)
-  if not path:
-    raise ValueError("the export path is empty: expected a directory")
-  if "\0" in path:
-    raise ValueError(
-      f"the export path {path!r} has a null character, which no path can have"
-    )
-  if "://" in path:
-    raise ValueError(
-      f"the export path {path!r} is not local: a module is put into place by a "
-      "rename, which remote file systems do not have. Export to a local "
-      "directory and copy that"
-    )
-  path = os.path.abspath(path)
-  wrong = sorted(set(path).intersection(_WILDCARDS) - {os.sep})
-  if wrong or not _is_unicode(path):
-    raise ValueError(
-      f"the export path {path!r} has {wrong or 'bytes that are no UTF-8'}: "
-      "TensorFlow would not find the weights of a module there. Choose "
-      "another path"
-    )
-  return path
-
-
-def _is_unicode(path: str) -> bool:
-  try:
-    path.encode()
-  except UnicodeEncodeError:
-    return False
-  return True
 
 
 def directory_size(path: str) -> int:

@@ -16,7 +16,6 @@ machine made is stale only after a day without a change.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import pathlib
@@ -29,10 +28,7 @@ import time
 
 from absl import logging
 
-try:
-  import fcntl
-except ImportError:  # Windows: nothing is locked, and so nothing is stale.
-  fcntl = None
+from hub_image_export import file_lock
 
 _LOCK = "hub_image_export.lock"
 _OLD = "old"
@@ -75,8 +71,12 @@ class StagingDirectory:
     lock = os.path.join(self.path, _LOCK)
     try:
       os.mkdir(self.path)
-      self._lock = os.open(lock, _flags() | os.O_CREAT | os.O_EXCL, 0o666)
-      if _take(self._lock) is False or not _is_at(self._lock, lock):
+      self._lock = os.open(
+        lock, file_lock.FLAGS | os.O_CREAT | os.O_EXCL, 0o666
+      )
+      if file_lock.take(self._lock) is False or not file_lock.is_at(
+        self._lock, lock
+      ):
         self._unlock()
         return False
       os.mkdir(self.module)
@@ -135,12 +135,16 @@ def _clean(path: str, target: str, *, here: bool) -> None:
     return
   file = os.path.join(path, _LOCK)
   try:
-    lock = os.open(file, _flags())
+    lock = os.open(file, file_lock.FLAGS)
   except FileNotFoundError:
     os.rmdir(path)  # Only if it is empty. Who makes it just now tries again.
     return
   try:
-    stale = _take(lock) and _is_at(lock, file) and (here or _is_idle(path))
+    stale = (
+      file_lock.take(lock)
+      and file_lock.is_at(lock, file)
+      and (here or _is_idle(path))
+    )
     if stale:
       logging.info("Removing %s, left by an export that was killed", path)
       _dispose(path, target)
@@ -216,30 +220,6 @@ def _machine() -> str:
 
 def _user(status: os.stat_result) -> int:
   return os.geteuid() if hasattr(os, "geteuid") else status.st_uid
-
-
-def _flags() -> int:
-  return os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-
-
-def _take(lock: int) -> bool | None:
-  """Whether the lock was free, and is ours now; None: there are no locks."""
-  if fcntl is None:
-    return None
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError as error:
-    taken = error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-    return False if taken else None
-  return True
-
-
-def _is_at(lock: int, path: str) -> bool:
-  """Whether the open file still is the one at `path`."""
-  try:
-    return os.path.samestat(os.fstat(lock), os.lstat(path))
-  except FileNotFoundError:
-    return False
 
 
 def _is_idle(path: str) -> bool:

@@ -10,7 +10,12 @@ import time
 
 import pytest
 
-from hub_image_export import directory_swap, staging, staging_directory
+from hub_image_export import (
+  directory_swap,
+  file_lock,
+  staging,
+  staging_directory,
+)
 from hub_image_export.errors import ExportError
 from hub_image_export.staging import Staging
 from hub_image_export.staging_directory import StagingDirectory
@@ -169,14 +174,14 @@ def test_another_machines_are_left_alone_for_a_day(target, monkeypatch):
 
 def test_without_locks_nothing_is_stale(target, monkeypatch):
   stale = leave(target, module="half")
-  monkeypatch.setattr(staging_directory, "fcntl", None)
+  monkeypatch.setattr(file_lock, "fcntl", None)
   export(target)
   assert sorted(os.listdir(target.parent)) == [stale.name, "module"]
 
 
 def test_a_cleaner_that_is_faster_than_the_lock(target, monkeypatch):
   """The export goes on under another name."""
-  take, cleaned = staging_directory._take, []
+  take, cleaned = file_lock.take, []
 
   def clean_first(lock):
     if not cleaned:
@@ -184,7 +189,7 @@ def test_a_cleaner_that_is_faster_than_the_lock(target, monkeypatch):
       staging_directory.clean_stale(str(target))
     return take(lock)
 
-  monkeypatch.setattr(staging_directory, "_take", clean_first)
+  monkeypatch.setattr(file_lock, "take", clean_first)
   export(target)
   assert text_of(target) == "new"
   assert os.listdir(target.parent) == ["module"]

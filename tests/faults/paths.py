@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tests.faults.exporters import (
   SKIPPED,
@@ -17,6 +17,7 @@ from tests.faults.exporters import (
   shared,
 )
 from tests.faults.outcome import Outcome, Scale, tally
+from tests.faults.refused_targets import REFUSED
 
 KIND = "paths"
 _NAMES = (
@@ -83,77 +84,10 @@ def _long(
     yield f"{length} bytes", why
 
 
-def _file(room: pathlib.Path) -> pathlib.Path:
-  (room / "module").write_text("text")
-  return room / "module"
-
-
-def _link_to_directory(room: pathlib.Path) -> pathlib.Path:
-  (room / "directory").mkdir()
-  (room / "module").symlink_to("directory")
-  return room / "module"
-
-
-def _dangling_link(room: pathlib.Path) -> pathlib.Path:
-  (room / "module").symlink_to("nothing")
-  return room / "module"
-
-
-def _link_to_itself(room: pathlib.Path) -> pathlib.Path:
-  (room / "module").symlink_to("module")
-  return room / "module"
-
-
-def _pipe(room: pathlib.Path) -> pathlib.Path:
-  os.mkfifo(room / "module")
-  return room / "module"
-
-
-def _no_module(room: pathlib.Path) -> pathlib.Path:
-  (room / "module").mkdir()
-  (room / "module" / "thesis.txt").write_text("years of work")
-  return room / "module"
-
-
-def _parent_is_a_file(room: pathlib.Path) -> pathlib.Path:
-  return _file(room) / "1"
-
-
-def _parent_is_a_dangling_link(room: pathlib.Path) -> pathlib.Path:
-  return _dangling_link(room) / "1"
-
-
-def _parent_is_a_file_far_above(room: pathlib.Path) -> pathlib.Path:
-  return _file(room) / "a" / "b" / "1"
-
-
-def _root(room: pathlib.Path) -> pathlib.Path:
-  return pathlib.Path("/")
-
-
-def _a_name_that_is_too_long(room: pathlib.Path) -> pathlib.Path:
-  return room / ("n" * 256)
-
-
-_REFUSED: dict[Callable[[pathlib.Path], pathlib.Path], str] = {
-  _file: "no directory",
-  _link_to_directory: "no directory",
-  _dangling_link: "no directory",
-  _link_to_itself: "no directory",
-  _pipe: "no directory",
-  _no_module: "",
-  _parent_is_a_file: "A parent of the export path is a file",
-  _parent_is_a_dangling_link: "A parent of the export path is a file",
-  _parent_is_a_file_far_above: "A parent of the export path is a file",
-  _root: "",
-  _a_name_that_is_too_long: "Choose a shorter export path",
-}
-
-
 def _refused(
   exporters: Exporters, modules: Modules
 ) -> Iterator[tuple[str, str]]:
-  for make, words in _REFUSED.items():
+  for make, words in REFUSED.items():
     for overwrite in (False, True):
       room = modules.room(old=False)
       target = make(room)
