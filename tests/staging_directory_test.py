@@ -11,49 +11,19 @@ import time
 import pytest
 
 from hub_image_export import (
-  directory_swap,
   file_lock,
-  staging,
   staging_directory,
 )
-from hub_image_export.errors import ExportError
 from hub_image_export.staging import Staging
-from hub_image_export.staging_directory import StagingDirectory
+from tests.staged import export, fill, leave, text_of
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _LOCK = "hub_image_export.lock"
 
 
-def fill(directory, text="new"):
-  """Makes what passes for a module."""
-  directory = pathlib.Path(directory)
-  directory.mkdir(exist_ok=True)
-  (directory / "saved_model.pb").write_text(text)
-
-
-def text_of(directory):
-  return (pathlib.Path(directory) / "saved_model.pb").read_text()
-
-
 @pytest.fixture
 def target(tmp_path):
   return tmp_path / "module"
-
-
-def leave(target, **directories):
-  """What an export that was killed leaves; returns the directory."""
-  staged = StagingDirectory(str(target))
-  assert staged.make()
-  for name, text in directories.items():
-    fill(os.path.join(staged.path, name), text)
-  staged._unlock()
-  return pathlib.Path(staged.path)
-
-
-def export(target, text="new", overwrite=True):
-  with Staging(target, overwrite=overwrite) as stage:
-    fill(stage.path, text)
-    stage.commit()
 
 
 def test_what_a_killed_export_left_is_cleaned(target):
@@ -192,84 +162,4 @@ def test_a_cleaner_that_is_faster_than_the_lock(target, monkeypatch):
   monkeypatch.setattr(file_lock, "take", clean_first)
   export(target)
   assert text_of(target) == "new"
-  assert os.listdir(target.parent) == ["module"]
-
-
-@pytest.mark.parametrize("made", [False, True])
-def test_killed_between_two_renames(made, target):
-  """The old module is put back, unless a new one is there."""
-  leave(target, module="half", old="old")
-  if made:
-    fill(target, "other")
-  with pytest.raises(ExportError, match="exists"):
-    export(target, overwrite=False)
-  assert text_of(target) == ("other" if made else "old")
-  assert os.listdir(target.parent) == ["module"]
-
-
-def test_an_old_module_is_put_back_by_an_export_that_fails(target):
-  leave(target, old="old")
-  with pytest.raises(ExportError), Staging(target, overwrite=True):
-    raise OSError("broken")
-  assert text_of(target) == "old"
-
-
-def test_an_old_module_is_kept_where_it_cannot_be_put_back(target):
-  stale = leave(target, old="old")
-  target.mkdir()
-  (target / "thesis.txt").touch()
-  staging_directory.clean_stale(str(target))
-  assert text_of(stale / "old") == "old"
-
-
-class _Interrupted(BaseException):
-  pass
-
-
-@pytest.mark.parametrize("rename", [1, 2, 3])
-def test_interrupted_in_a_swap_of_two_renames(rename, target, monkeypatch):
-  fill(target, "old")
-  monkeypatch.setattr(directory_swap, "_exchange", lambda a, b: False)
-  original, count = os.rename, []
-
-  def interrupted(a, b):
-    count.append(a)
-    if len(count) == rename:
-      raise _Interrupted
-    return original(a, b)
-
-  monkeypatch.setattr(os, "rename", interrupted)
-  with pytest.raises(_Interrupted):
-    export(target)
-  monkeypatch.undo()
-  assert text_of(target) == "old"
-  assert os.listdir(target.parent) == ["module"]
-
-
-def test_somebody_else_in_the_midst_of_a_swap(target, monkeypatch):
-  """Who takes the place between the two renames keeps it, or is replaced."""
-  fill(target, "old")
-  monkeypatch.setattr(directory_swap, "_exchange", lambda a, b: False)
-  original = os.rename
-
-  def taken(a, b):
-    original(a, b)
-    if os.path.basename(b) == "old":
-      fill(target, "other")
-
-  monkeypatch.setattr(os, "rename", taken)
-  with pytest.raises(ExportError, match="at the same time"):
-    export(target)
-  assert text_of(target) == "other"
-  assert os.listdir(target.parent) == ["module"]
-
-
-def test_taken_meanwhile(target, monkeypatch):
-  with pytest.raises(ExportError, match="exists"), Staging(target) as stage:
-    fill(stage.path)
-    monkeypatch.setattr(
-      staging, "sync_tree", lambda path: fill(target, "other")
-    )
-    stage.commit()
-  assert text_of(target) == "other"
   assert os.listdir(target.parent) == ["module"]

@@ -16,7 +16,7 @@ from hub_image_export import (
   spec as spec_lib,
   staging,
 )
-from hub_image_export.compat import quiet, tf
+from hub_image_export.compat import quiet
 from hub_image_export.staging import Staging
 from tests import function_sources
 from tests.consumer import Consumer
@@ -219,26 +219,6 @@ def test_a_target_that_appears_meanwhile_is_kept(target):
     stage.commit()
   assert os.listdir(target) == ["saved_model.pb"]
   assert os.listdir(target.parent) == ["module"]
-
-
-def test_a_consumer_between_loading_and_initializing(target):
-  """Hub restores by path, and at initialization: it gets the new weights."""
-  make_spec().export(target)
-  consumer = Consumer(str(target))
-  make_spec(2.0).export(target, overwrite=True)
-  assert consumer.values()["net/mean"][0] == 1.0
-  consumer.start_session()
-  assert consumer.values()["net/mean"][0] == 2.0
-
-
-def test_a_consumer_of_another_architecture_gets_an_error(target):
-  make_spec().export(target)
-  consumer = Consumer(str(target))
-  hie.make_feature_vector_module(
-    function_sources.tf1_function, 12, 10, arch_name="Other"
-  ).export(target, overwrite=True)
-  with pytest.raises(tf.errors.NotFoundError, match="not found in checkpoint"):
-    consumer.start_session()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Uses /proc.")
