@@ -1,7 +1,7 @@
 """Limits on the memory that an exporter may take once its module is built.
 
-Much of the memory is taken by TensorFlow's C++ code, which ends the process
-where it gets none. That counts as a kill: the target is whole, and a retry
+Much of the memory is taken by TensorFlow's C++ code, and some by the dynamic
+loader, which end the process where they get none. That counts as a kill: the target is whole, and a retry
 with memory enough succeeds.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import os
 import pathlib
-import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -24,7 +23,6 @@ _LIMITS = {
   Scale.SHORT: (6_000_000,),
   Scale.FULL: tuple(range(0, 40_000_000, 2_000_000)),
 }
-_CRASHED = (-signal.SIGABRT, -signal.SIGSEGV)
 
 
 class _Sweep:
@@ -69,10 +67,8 @@ class _Sweep:
 def _end(result: dict) -> str:
   """How an export ended; the empty string if in no way that is expected."""
   error = result["error"] or ""
-  if result["ended"] in _CRASHED:
-    return "ended by TensorFlow"
   if result["ended"]:
-    return ""
+    return "ended by TensorFlow or the system"
   if not error:
     return "had enough"
   clear = error.startswith(("ExportError", "VerificationError"))
