@@ -201,9 +201,11 @@ class Staging:
 
 
 def _is_out_of_memory(error: Any) -> bool:
-  """Python has an exception of its own for it, but not for a thread's stack."""
-  return isinstance(error, MemoryError) or (
-    isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+  """Python's exception for it, a thread without a stack, or TensorFlow's."""
+  return (
+    isinstance(error, MemoryError)
+    or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+    or type(error).__name__ == "ResourceExhaustedError"
   )
 
 

@@ -100,7 +100,13 @@ def check_finite(variables: Iterable[Variable]) -> None:
 
 
 def _is_finite(value) -> bool:
-  return bool(tf.reduce_all(tf.math.is_finite(value)))
+  try:
+    return bool(tf.reduce_all(tf.math.is_finite(value)))
+  except tf.errors.ResourceExhaustedError as error:
+    raise WeightsError(
+      f"there is not enough memory to look at a weight of shape {value.shape}: "
+      "raise the limit of the process, or use a machine with more"
+    ) from error
 
 
 def parameter_count(variables: Iterable[Variable]) -> int:

@@ -16,7 +16,7 @@ from hub_image_export import (
   spec as spec_lib,
   staging,
 )
-from hub_image_export.compat import quiet
+from hub_image_export.compat import quiet, tf
 from hub_image_export.staging import Staging
 from tests import function_sources
 from tests.consumer import Consumer
@@ -165,6 +165,7 @@ def test_a_failure_leaves_nothing_behind(step, exists, target, monkeypatch):
   [
     MemoryError(),
     RuntimeError("can't start new thread"),
+    tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
   ],
 )

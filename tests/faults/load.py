@@ -103,7 +103,7 @@ def _outcome(source: str, count: int) -> Outcome:
     [sys.executable, "-m", "tests.faults.load", source, str(count)],
     cwd=_ROOT,
     env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    stdout=subprocess.PIPE,
+    capture_output=True,
     text=True,
     check=True,
   )

@@ -1,8 +1,8 @@
 """Limits on the memory that an exporter may take once its module is built.
 
 Much of the memory is taken by TensorFlow's C++ code, and some by the dynamic
-loader, which end the process where they get none. That counts as a kill: the target is whole, and a retry
-with memory enough succeeds.
+loader, which end the process where they get none. That counts as a kill: the
+target is whole, and a retry with memory enough succeeds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _end(result: dict) -> str:
     return "ended by TensorFlow or the system"
   if not error:
     return "had enough"
-  clear = error.startswith(("ExportError", "VerificationError"))
+  clear = error.startswith(("ExportError", "VerificationError", "WeightsError"))
   return "told" if clear and ("memory" in error or "OOM" in error) else ""
 
 
