@@ -8,13 +8,16 @@ may both have a `--format`.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import Callable
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
 
 from absl import flags
 
@@ -57,7 +60,8 @@ def run(
     return EXIT_OK
   try:
     left = _parse(flag_values, argv)
-    return main(left) or EXIT_OK
+    with clean_termination():
+      return main(left) or EXIT_OK
   except flags.IllegalFlagValueError as error:
     return _fail(argv, _illegal_value(flag_values, str(error)))
   except flags.UnrecognizedFlagError as error:
@@ -66,6 +70,39 @@ def run(
     return _fail(argv, str(error))
   except KeyboardInterrupt:
     return _fail(argv, "interrupted")
+  except _Terminated as error:
+    return _fail(argv, f"ended by {error}")
+
+
+class _Terminated(BaseException):
+  """As KeyboardInterrupt, for the signals that ask a process to end."""
+
+
+@contextlib.contextmanager
+def clean_termination() -> Iterator[None]:
+  """Lets SIGTERM and SIGHUP end the block as an exception, which cleans up.
+
+  A second one ends the process at once. A signal that is ignored (nohup) stays
+  ignored. Only the main thread can do this; others leave signals as they are.
+  """
+  names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP.
+  numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+  if threading.current_thread() is not threading.main_thread():
+    numbers = []
+  numbers = [n for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+  try:
+    for number in numbers:
+      signal.signal(number, _terminate)
+    yield
+  finally:
+    for number in numbers:
+      signal.signal(number, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: Any) -> None:
+  del frame
+  signal.signal(number, signal.SIG_DFL)
+  raise _Terminated(signal.Signals(number).name)
 
 
 def printable(text: str) -> str:

@@ -7,20 +7,45 @@ exchange.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import secrets
-import shutil
 import stat
 from typing import Any
 
-from absl import logging
-
+from hub_image_export.directory_swap import (
+  replace_directory,
+  sync_directory,
+  sync_tree,
+)
 from hub_image_export.errors import ExportError
+from hub_image_export.local_path import local_path
+from hub_image_export.staging_directory import (
+  StagingDirectory,
+  clean_stale,
+  is_module,
+)
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+# What other exports to the same place do at the same time may stand in the way
+# once, or a few times.
+_ATTEMPTS = 20
+# `rename` onto a directory with something in it, or onto a file.
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+_WHERE = "Choose an export path in a directory where you may write"
+_HINTS = {
+  errno.ENOSPC: "The disk is full: free some space, or choose another disk",
+  errno.EDQUOT: "Your quota is used up: free space, or choose another disk",
+  errno.ENOMEM: "There is not enough memory",
+  errno.EFBIG: "A limit on the size of files is reached: raise it (ulimit -f)",
+  errno.ENAMETOOLONG: "Choose a shorter export path",
+  errno.ENOTDIR: "A parent of the export path is a file: choose another path",
+  errno.EEXIST: "A parent of the export path is a file: choose another path",
+  errno.EXDEV: "A directory of a lower layer cannot be replaced: choose "
+  "another path",
+  errno.EBUSY: "A mount point cannot be replaced: choose a path below it",
+  errno.EACCES: _WHERE,
+  errno.EPERM: _WHERE,
+  errno.EROFS: _WHERE,
+}
 
 
 class Staging:
@@ -33,49 +58,91 @@ class Staging:
   def __init__(
     self, target: str | os.PathLike[str], *, overwrite: bool = False
   ) -> None:
-    """Checks the target; nothing is written yet.
+    """Removes what killed exports to the target left, and checks it.
+
+    Nothing is written yet.
 
     Raises:
       TypeError, ValueError: `target` is no local path.
       ExportError: it exists and may not be replaced, or is no directory.
     """
-    self._target = os.path.abspath(_local_path(target))
+    self._target = local_path(target)
     self._overwrite = overwrite
+    clean_stale(self._target)
     self._check_target()
-    self._parent, name = os.path.split(self._target)
-    self.path = os.path.join(
-      self._parent, f".{name[:200]}.staging-{secrets.token_hex(6)}"
-    )
+    self._directory = StagingDirectory(self._target)
     self._made_parents: list[str] = []
+
+  @property
+  def path(self) -> str:
+    return self._directory.module
 
   def __enter__(self) -> Staging:
     try:
-      self._make_parents()
-      os.mkdir(self.path)
+      for _ in range(_ATTEMPTS):
+        self._make_parents()
+        if self._directory.make():
+          return self
+      raise ExportError(self._busy())
     except OSError as error:
       self._clean_up()
       raise ExportError(
-        f"cannot write to {self._parent!r}: {error.strerror}. Choose an export "
-        "path in a directory where you may write"
+        f"cannot write to {os.path.dirname(self._target)!r}: {error.strerror}. "
+        f"{_hint(error) or _WHERE}"
       ) from error
-    return self
+    except BaseException:
+      self._clean_up()
+      raise
 
   def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
     self._clean_up()
     if isinstance(error, OSError):
+      hint = _hint(error)
       raise ExportError(
         f"the module could not be written to {self._target!r}: {error}. "
-        "Nothing was left behind"
+        f"Nothing was left behind{'. ' + hint if hint else ''}"
+      ) from error
+    if _is_out_of_memory(error):
+      raise ExportError(
+        f"there is not enough memory to export to {self._target!r}. Nothing "
+        "was left behind. Raise the limit of the process, or use a machine "
+        "with more"
       ) from error
 
   def commit(self) -> None:
     """Puts the module into place, in one step."""
-    self._check_target()
-    if os.path.lexists(self._target):
-      replace_module(self.path, self._target)
-    else:
+    sync_tree(self._directory.path)
+    for _ in range(_ATTEMPTS):
+      self._check_target()
+      if self._put_into_place():
+        self._made_parents.clear()
+        sync_directory(os.path.dirname(self._target))
+        return
+    raise ExportError(self._busy())
+
+  def _put_into_place(self) -> bool:
+    """False if somebody else put something there, or took it away."""
+    try:
       os.rename(self.path, self._target)
-    self._made_parents.clear()
+      return True
+    except OSError as error:
+      if error.errno not in _OCCUPIED:
+        raise
+    if not self._overwrite:
+      return False
+    try:
+      replace_directory(self.path, self._target, self._directory.old)
+      return True
+    except OSError as error:
+      if error.errno not in (errno.ENOENT, *_OCCUPIED):
+        raise
+    return False
+
+  def _busy(self) -> str:
+    return (
+      f"other exports write to {self._target!r} at the same time: expected "
+      "one. Try again when they are done"
+    )
 
   def _check_target(self) -> None:
     if not os.path.lexists(self._target):
@@ -84,30 +151,48 @@ class Staging:
       raise ExportError(
         f"{self._target!r} exists and is no directory: choose another path"
       )
-    if not os.listdir(self._target):
+    if not self._has_files():
       return
     if not self._overwrite:
       raise ExportError(
         f"{self._target!r} exists: published modules are immutable (F6). "
         "Choose another path, or replace it with overwrite=True (--overwrite)"
       )
-    if not os.path.exists(os.path.join(self._target, "saved_model.pb")):
+    if not is_module(self._target):
       raise ExportError(
         f"{self._target!r} holds something that is no module: it is not "
         "replaced. Choose another path, or empty the directory"
       )
 
+  def _has_files(self) -> bool:
+    """Whether there is something in the target, which was a directory."""
+    try:
+      return bool(os.listdir(self._target))
+    except FileNotFoundError:
+      return False
+    except OSError as error:
+      raise ExportError(
+        f"{self._target!r} cannot be read: {error.strerror}. {_WHERE}"
+      ) from error
+
   def _make_parents(self) -> None:
-    missing, parent = [], self._parent
+    missing, parent = [], os.path.dirname(self._target)
     while not os.path.isdir(parent):
       missing.append(parent)
       parent = os.path.dirname(parent)
     for parent in reversed(missing):
-      os.mkdir(parent)
-      self._made_parents.insert(0, parent)
+      try:
+        os.mkdir(parent)
+      except FileExistsError:
+        if not os.path.isdir(parent):
+          raise
+      except FileNotFoundError:
+        return  # Another export has removed what it had made: try again.
+      else:
+        self._made_parents.insert(0, parent)
 
   def _clean_up(self) -> None:
-    shutil.rmtree(self.path, ignore_errors=True)
+    self._directory.remove()
     for parent in self._made_parents:
       try:
         os.rmdir(parent)
@@ -115,57 +200,21 @@ class Staging:
         break  # Somebody else uses it by now.
 
 
-def _local_path(path: str | os.PathLike[str]) -> str:
-  if not isinstance(path, (str, os.PathLike)):
-    raise TypeError(
-      f"the export path is of type {type(path).__name__}: expected a string"
-    )
-  path = os.fspath(path)
-  if not path:
-    raise ValueError("the export path is empty: expected a directory")
-  if "://" in path:
-    raise ValueError(
-      f"the export path {path!r} is not local: a module is put into place by a "
-      "rename, which remote file systems do not have. Export to a local "
-      "directory and copy that"
-    )
-  return path
+def _is_out_of_memory(error: Any) -> bool:
+  """Python's exception for it, a thread without a stack, or TensorFlow's."""
+  return (
+    isinstance(error, MemoryError)
+    or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+    or type(error).__name__ == "ResourceExhaustedError"
+  )
 
 
-def replace_module(new: str, old: str) -> None:
-  """Lets `new` take the place of the directory `old`, and deletes `old`.
-
-  Linux exchanges the two in one step. Elsewhere, and on file systems without
-  that call, `old` is renamed away first: for that moment neither is there.
-  """
-  if _exchange(new, old):
-    shutil.rmtree(new, ignore_errors=True)
-    return
-  away = f"{new}-old"
-  os.rename(old, away)
-  try:
-    os.rename(new, old)
-  except OSError:
-    os.rename(away, old)
-    raise
-  shutil.rmtree(away, ignore_errors=True)
-
-
-def _exchange(a: str, b: str) -> bool:
-  try:
-    renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-  except (AttributeError, OSError):
-    return False
-  arguments = os.fsencode(a), os.fsencode(b)
-  if not renameat2(
-    _AT_FDCWD, arguments[0], _AT_FDCWD, arguments[1], _RENAME_EXCHANGE
-  ):
-    return True
-  code = ctypes.get_errno()
-  if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-    logging.info("This file system cannot exchange directories in one step")
-    return False
-  raise OSError(code, os.strerror(code), b)
+def _hint(error: OSError) -> str:
+  """What to do about it; TensorFlow's writers give the reason as text."""
+  for code, hint in _HINTS.items():
+    if error.errno == code or os.strerror(code) in str(error):
+      return hint
+  return ""
 
 
 def directory_size(path: str) -> int:

@@ -100,11 +100,17 @@ def check_finite(variables: Iterable[Variable]) -> None:
 
 
 def _is_finite(value) -> bool:
-  # The sum of finite values is finite unless it overflows; it takes a fraction
-  # of the time, and no memory.
-  if bool(tf.math.is_finite(tf.reduce_sum(value))):
-    return True
-  return bool(tf.reduce_all(tf.math.is_finite(value)))
+  try:
+    # The sum of finite values is finite unless it overflows; it takes a
+    # fraction of the time, and no memory.
+    if bool(tf.math.is_finite(tf.reduce_sum(value))):
+      return True
+    return bool(tf.reduce_all(tf.math.is_finite(value)))
+  except tf.errors.ResourceExhaustedError as error:
+    raise WeightsError(
+      f"there is not enough memory to look at a weight of shape {value.shape}: "
+      "raise the limit of the process, or use a machine with more"
+    ) from error
 
 
 def parameter_count(variables: Iterable[Variable]) -> int:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import sys
 
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import module_files, spec as spec_lib, staging
-from hub_image_export.compat import quiet
+from hub_image_export import (
+  directory_swap,
+  module_files,
+  spec as spec_lib,
+  staging,
+)
+from hub_image_export.compat import quiet, tf
 from hub_image_export.staging import Staging
 from tests import function_sources
 from tests.consumer import Consumer
@@ -95,6 +102,12 @@ def test_files_and_links_are_refused(overwrite, tmp_path):
   [
     ("gs://bucket/module", ValueError, "copy"),
     ("", ValueError, "empty"),
+    ("null\0character", ValueError, "null"),
+    ("parent[1]/module", ValueError, "weights"),
+    ("every*", ValueError, "weights"),
+    ("what?", ValueError, "weights"),
+    ("back\\slash", ValueError, "weights"),
+    ("no\udcffutf8", ValueError, "UTF-8"),
     (3, TypeError, "int"),
     (b"bytes", TypeError, "bytes"),
   ],
@@ -147,6 +160,26 @@ def test_a_failure_leaves_nothing_behind(step, exists, target, monkeypatch):
     assert not target.parent.exists()
 
 
+@pytest.mark.parametrize(
+  "error",
+  [
+    MemoryError(),
+    RuntimeError("can't start new thread"),
+    tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+  ],
+)
+def test_too_little_memory_is_told(error, target, monkeypatch):
+  def fail(*args, **kwargs):
+    raise error
+
+  spec = make_spec()
+  monkeypatch.setattr(spec_lib.verification, "verify", fail)
+  with pytest.raises(hie.ExportError, match="not enough memory"):
+    spec.export(target)
+  assert not target.parent.exists()
+
+
 @pytest.mark.parametrize("limit", [100, 5000])
 def test_files_that_cannot_grow_leave_nothing(limit, target):
   """TensorFlow's own writers fail: for the checkpoint, or for the graph."""
@@ -171,15 +204,13 @@ def test_hub_modules_own_export_does_no_harm(target):
   assert contents(target) == before
 
 
-def test_replacing_without_an_exchange(tmp_path, monkeypatch):
+def test_replacing_without_an_exchange(target, monkeypatch):
   """File systems without that call get two renames."""
-  monkeypatch.setattr(staging, "_exchange", lambda a, b: False)
-  for name in ("new", "old"):
-    (tmp_path / name).mkdir()
-    (tmp_path / name / name).touch()
-  staging.replace_module(str(tmp_path / "new"), str(tmp_path / "old"))
-  assert os.listdir(tmp_path) == ["old"]
-  assert os.listdir(tmp_path / "old") == ["new"]
+  monkeypatch.setattr(directory_swap, "_exchange", lambda a, b: False)
+  make_spec().export(target)
+  make_spec(2.0).export(target, overwrite=True)
+  assert mean_of(target) == 2.0
+  assert os.listdir(target.parent) == ["module"]
 
 
 def test_a_target_that_appears_meanwhile_is_kept(target):
@@ -189,3 +220,30 @@ def test_a_target_that_appears_meanwhile_is_kept(target):
     stage.commit()
   assert os.listdir(target) == ["saved_model.pb"]
   assert os.listdir(target.parent) == ["module"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Uses /proc.")
+def test_the_disk_has_the_files_before_the_name(target, monkeypatch):
+  """A power cut leaves no module with empty files."""
+  synced = []
+  fsync = os.fsync
+
+  def note(file):
+    synced.append(os.readlink(f"/proc/self/fd/{file}"))
+    return fsync(file)
+
+  rename = os.rename
+
+  def check(old, new):
+    files = [os.path.join(d, f) for d, _, fs in os.walk(old) for f in fs]
+    folders = [d for d, _, _ in os.walk(old)]
+    assert files
+    assert {*files, *folders} <= set(synced)
+    synced.clear()
+    return rename(old, new)
+
+  monkeypatch.setattr(os, "fsync", note)
+  spec = make_spec()
+  monkeypatch.setattr(os, "rename", check)
+  spec.export(target)
+  assert synced == [str(target.parent)]

@@ -90,3 +90,13 @@ def test_many_broken_ones_are_counted():
 def test_parameter_count():
   variables = [variable("a", np.zeros([2, 3])), variable("b", 1.0)]
   assert weights.parameter_count(variables) == 7
+
+
+def test_too_little_memory_is_told(monkeypatch):
+  def fail(value):
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+  big = variable("big", [1.0, 2.0])
+  monkeypatch.setattr(tf.math, "is_finite", fail)
+  with pytest.raises(errors.WeightsError, match=r"not enough memory.*\(2,\)"):
+    weights.check_finite([big])

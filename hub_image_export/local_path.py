@@ -1,0 +1,51 @@
+"""Paths that a module can be exported to, and read from again."""
+
+from __future__ import annotations
+
+import os
+
+# TensorFlow takes paths of checkpoints for patterns.
+_WILDCARDS = "*?[\\"
+
+
+def local_path(path: str | os.PathLike[str]) -> str:
+  """The absolute path.
+
+  Raises:
+    TypeError, ValueError: it is no path, or no local one, or TensorFlow could
+      not read a module from there.
+  """
+  if not isinstance(path, (str, os.PathLike)):
+    raise TypeError(
+      f"the export path is of type {type(path).__name__}: expected a string"
+    )
+  path = os.fspath(path)
+  if not path:
+    raise ValueError("the export path is empty: expected a directory")
+  if "\0" in path:
+    raise ValueError(
+      f"the export path {path!r} has a null character, which no path can have"
+    )
+  if "://" in path:
+    raise ValueError(
+      f"the export path {path!r} is not local: a module is put into place by a "
+      "rename, which remote file systems do not have. Export to a local "
+      "directory and copy that"
+    )
+  path = os.path.abspath(path)
+  wrong = sorted(set(path).intersection(_WILDCARDS) - {os.sep})
+  if wrong or not _is_unicode(path):
+    raise ValueError(
+      f"the export path {path!r} has {wrong or 'bytes that are no UTF-8'}: "
+      "TensorFlow would not find the weights of a module there. Choose "
+      "another path"
+    )
+  return path
+
+
+def _is_unicode(path: str) -> bool:
+  try:
+    path.encode()
+  except UnicodeEncodeError:
+    return False
+  return True

@@ -1,0 +1,86 @@
+"""Limits on the memory that an exporter may take once its module is built.
+
+Much of the memory is taken by TensorFlow's C++ code, and some by the dynamic
+loader, which end the process where they get none. That counts as a kill: the
+target is whole, and a retry with memory enough succeeds.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from tests.faults.exporters import Exporters, Modules, contents, shared
+from tests.faults.outcome import Outcome, Scale, tally
+
+KIND = "memory"
+# Weights of 8 MB, which are in memory several times while they are verified.
+_SIZE = 2_000_000
+_LIMITS = {
+  Scale.SHORT: (6_000_000,),
+  Scale.FULL: tuple(range(0, 40_000_000, 2_000_000)),
+}
+
+
+class _Sweep:
+  """Exports with less and less memory."""
+
+  def __init__(self, exporters: Exporters, modules: Modules) -> None:
+    self._exporters, self._modules = exporters, modules
+    self._ends = collections.Counter()
+
+  def note(self) -> str:
+    return ", ".join(f"{n} {end}" for end, n in sorted(self._ends.items()))
+
+  def attempts(
+    self, limits: tuple[int, ...], overwrite: bool
+  ) -> Iterator[tuple[str, str]]:
+    for limit in limits:
+      yield f"{limit} bytes", self._limited(limit, overwrite)
+
+  def _limited(self, limit: int, overwrite: bool) -> str:
+    """Why it is lost; the empty string if it is not."""
+    room = self._modules.room(old=overwrite)
+    target = room / "module"
+    before = contents(target)
+    job = {"target": str(target), "overwrite": overwrite, "size": _SIZE}
+    (result,) = self._exporters.run({**job, "memory": limit})
+    end = _end(result)
+    if not end:
+      return f"{result['ended']} {result['error']}"
+    self._ends[end] += 1
+    if contents(target) != (
+      self._modules.new if end == "had enough" else before
+    ):
+      return f"{end}, and the target is not as it has to be"
+    if end == "told" and os.listdir(room) != ["module"] * overwrite:
+      return f"left behind: {os.listdir(room)}"
+    self._exporters.export(target, overwrite=True, size=_SIZE)
+    if contents(target) != self._modules.new or os.listdir(room) != ["module"]:
+      return f"after the retry there are {os.listdir(room)}"
+    return ""
+
+
+def _end(result: dict) -> str:
+  """How an export ended; the empty string if in no way that is expected."""
+  error = result["error"] or ""
+  if result["ended"]:
+    return "ended by TensorFlow or the system"
+  if not error:
+    return "had enough"
+  clear = error.startswith(("ExportError", "VerificationError", "WeightsError"))
+  return "told" if clear and ("memory" in error or "OOM" in error) else ""
+
+
+def run(scale: Scale) -> Iterator[Outcome]:
+  """An outcome for new modules, and one for those that are overwritten."""
+  exporters = shared()
+  with tempfile.TemporaryDirectory() as directory:
+    modules = Modules(exporters, pathlib.Path(directory), size=_SIZE)
+    for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
+      sweep = _Sweep(exporters, modules)
+      attempts = sweep.attempts(_LIMITS[scale], overwrite)
+      yield tally(f"too little memory, {kind}", attempts, sweep.note)

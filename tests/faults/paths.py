@@ -1,0 +1,195 @@
+"""Targets with odd names, of any length, of any sort, and in odd places."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from tests.faults.exporters import (
+  SKIPPED,
+  Exporters,
+  Modules,
+  contents,
+  has_namespaces,
+  judge,
+  shared,
+)
+from tests.faults.outcome import Outcome, Scale, tally
+from tests.faults.refused_targets import REFUSED
+
+KIND = "paths"
+_NAMES = (
+  "two words",
+  " ",
+  "ünïcödé",
+  "画像モジュール",
+  "🖼",
+  "new\nline",
+  "tab\there",
+  "-rf",
+  "--overwrite",
+  "]{}(1)&;|<>#~!",
+  "%s$HOME`id`",
+  "quote'\"",
+  "module.staging-00000000-00000000",
+  ".hidden",
+  "n" * 190,
+  "n" * 191,
+  "n" * 255,
+  "ü" * 127,
+)
+_LENGTHS = (1000, 3000, 3900, *range(3960, 4100, 4), 5000, 70000)
+
+
+def _named(
+  exporters: Exporters, modules: Modules, names: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+  """A module of any name, fresh and then once more."""
+  for name in names:
+    target = modules.room(old=False) / name
+    for overwrite in (False, True):
+      job = {"target": str(target), "overwrite": overwrite}
+      (result,) = exporters.run(job)
+      why = result["error"] or ""
+      if contents(target) != modules.new:
+        why = f"{why}: there is {contents(target)}"
+      elif os.listdir(target.parent) != [name]:
+        why = f"{why}: there are {os.listdir(target.parent)}"
+      yield f"{name!r}, overwrite={overwrite}", why
+
+
+def _path_of_length(room: pathlib.Path, length: int) -> str:
+  path = str(room)
+  while length - len(path) > 200:
+    path += "/" + "d" * 99
+  return path + "/" + "m" * (length - len(path) - 1)
+
+
+def _long(
+  exporters: Exporters, modules: Modules, lengths: tuple[int, ...]
+) -> Iterator[tuple[str, str]]:
+  """Paths up to what the system takes, and beyond; parents are made."""
+  for length in lengths:
+    room = modules.room(old=False)
+    target = _path_of_length(room, length)
+    (result,) = exporters.run({"target": target})
+    after = contents(room)
+    top = f"{os.path.relpath(target, room)}/"
+    new = {top + name: data for name, data in modules.new.items()}
+    why = judge(result, "Choose a shorter export path", {}, after, new)
+    if result["error"] and os.listdir(room):
+      why = f"left behind: {os.listdir(room)}"
+    yield f"{length} bytes", why
+
+
+def _refused(
+  exporters: Exporters, modules: Modules
+) -> Iterator[tuple[str, str]]:
+  for make, words in REFUSED.items():
+    for overwrite in (False, True):
+      room = modules.room(old=False)
+      target = make(room)
+      before = _tree(room)
+      job = {"target": str(target), "overwrite": overwrite}
+      (result,) = exporters.run(job)
+      why = judge(result, words, before, _tree(room))
+      yield f"{make.__name__}, overwrite={overwrite}", why
+
+
+def _tree(room: pathlib.Path) -> dict[str, bytes]:
+  """All below a directory: kinds, targets of links, texts."""
+  found = {}
+  for path in room.rglob("*"):
+    what = str(path.lstat().st_mode)
+    if path.is_symlink():
+      what += os.readlink(path)
+    elif path.is_file():
+      what += path.read_text()
+    found[str(path.relative_to(room))] = what.encode()
+  return found
+
+
+def _missing_parents(
+  exporters: Exporters, modules: Modules
+) -> Iterator[tuple[str, str]]:
+  room = modules.room(old=False)
+  for target in (room / "a" / "1", room / "b" / "c" / "d" / "1"):
+    exporters.run({"target": str(target)})
+    whole = contents(target) == modules.new
+    yield str(target.relative_to(room)), "" if whole else "not whole"
+  (room / "link").symlink_to("a", target_is_directory=True)
+  exporters.run({"target": str(room / "link" / "2")})
+  whole = contents(room / "a" / "2") == modules.new
+  yield "link to a directory", "" if whole else "not whole"
+
+
+def _other_disks(
+  exporters: Exporters, modules: Modules
+) -> Iterator[tuple[str, str]]:
+  """A disk other than that of the temporary directory, and mount points."""
+  room = modules.room(old=False)
+  (room / "disk").mkdir()
+  mount = ["mount", "-t", "tmpfs", "none", str(room / "disk")]
+  exporters.command(*mount)
+  disk = exporters.seen(room / "disk")
+  for overwrite in (False, True):
+    job = {"target": str(room / "disk" / "module"), "overwrite": overwrite}
+    (result,) = exporters.run(job)
+    why = result["error"] or ""
+    if contents(disk / "module") != modules.new:
+      why = f"{why}: not whole"
+    yield f"another disk, overwrite={overwrite}", why
+  exporters.command("umount", room / "disk")
+  exporters.command(*mount)
+  (result,) = exporters.run({"target": str(room / "disk")})
+  words = "A mount point cannot be replaced"
+  yield "an empty mount point", judge(result, words, {}, contents(room))
+
+
+def _layers(
+  exporters: Exporters, modules: Modules
+) -> Iterator[tuple[str, str]]:
+  """An old module in a lower layer, as in the image of a container."""
+  lower = modules.room(old=True)
+  room = modules.room(old=False)
+  for name in ("upper", "work", "merged"):
+    (room / name).mkdir()
+  options = f"lowerdir={lower},upperdir={room}/upper,workdir={room}/work"
+  merged = room / "merged"
+  if exporters.command("mount", "-t", "overlay", "-o", options, "none", merged):
+    return
+  (result,) = exporters.run(
+    {"target": str(merged / "module"), "overwrite": True}
+  )
+  after = contents(exporters.seen(merged))
+  before = {f"module/{name}": data for name, data in modules.old.items()}
+  new = {f"module/{name}": data for name, data in modules.new.items()}
+  words = "A directory of a lower layer cannot be replaced"
+  yield "overwrite", judge(result, words, before, after, new)
+
+
+def run(scale: Scale) -> Iterator[Outcome]:
+  """Outcomes for names, lengths, sorts of target, and places."""
+  full = scale is Scale.FULL
+  exporters = shared()
+  with tempfile.TemporaryDirectory() as directory:
+    modules = Modules(exporters, pathlib.Path(directory))
+    names = _NAMES if full else _NAMES[5:17:11]
+    lengths = _LENGTHS if full else _LENGTHS[20:22]
+    yield tally("odd names", _named(exporters, modules, names))
+    yield tally("long paths", _long(exporters, modules, lengths))
+    yield tally("missing parents", _missing_parents(exporters, modules))
+    if full:  # In the suite these have tests of their own.
+      yield tally("no target", _refused(exporters, modules))
+  if not full:
+    return
+  if not has_namespaces():
+    yield Outcome("other disks", 0, 0, 0.0, (), SKIPPED)
+    return
+  exporters = shared(namespace=True)
+  with tempfile.TemporaryDirectory() as directory:
+    modules = Modules(exporters, pathlib.Path(directory))
+    yield tally("other disks", _other_disks(exporters, modules))
+    yield tally("lower layer", _layers(exporters, modules))
