@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from hub_image_export import arguments
+from hub_image_export import arguments, file_lock
 from hub_image_export.errors import ExportError
 
 
@@ -55,12 +56,15 @@ def new_file(
   """
   check_new_file(path, suffix, overwrite=overwrite)
   folder, name = os.path.split(os.path.abspath(path))
-  temporary = os.path.join(
-    folder, f".{name[:200]}.staging-{secrets.token_hex(6)}"
-  )
+  prefix = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.staging-"
+  _remove_stale(folder, prefix)
+  temporary = os.path.join(folder, prefix + secrets.token_hex(6))
   try:
     with open(temporary, "xb") as file:
+      file_lock.take(file.fileno())
       yield file
+      file.flush()
+      os.fsync(file.fileno())
     check_new_file(path, suffix, overwrite=overwrite)
     os.replace(temporary, path)
   except OSError as error:
@@ -71,3 +75,19 @@ def new_file(
   finally:
     if os.path.lexists(temporary):
       os.remove(temporary)
+
+
+def _remove_stale(folder: str, prefix: str) -> None:
+  """Removes what a killed process left: files whose locks can be had."""
+  for name in os.listdir(folder):
+    if not name.startswith(prefix):
+      continue
+    path = os.path.join(folder, name)
+    with contextlib.suppress(OSError):
+      lock = os.open(path, file_lock.FLAGS)
+      try:
+        # A file without anything in it may not have its lock yet.
+        if os.path.getsize(path) and file_lock.take(lock):
+          os.remove(path)
+      finally:
+        os.close(lock)

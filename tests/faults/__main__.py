@@ -1,8 +1,8 @@
 """Injects faults, and prints figures.
 
-  python -m tests.faults                       # all: writes docs/faults.md, too
-  python -m tests.faults --kinds=killed,disk   # some of them
-  python -m tests.faults --short               # as few as the tests do
+  python -m tests.faults          # all: writes docs/faults.md, too
+  python -m tests.faults --kinds=killed --kinds=disk
+  python -m tests.faults --short  # as few as the tests do
 
 Exit code: 0 nothing was lost; 1 something was, and is told.
 """

@@ -32,8 +32,9 @@ _GUARANTEES = """
   between leaves the old module in its staging directory, and the next export
   to that target puts it back.
 - An exporter that fails, is interrupted (`SIGINT`), or, for the scripts,
-  terminated (`SIGTERM`, `SIGHUP`), leaves nothing behind. One that is killed
-  leaves `.{name}.staging-{machine}-{random}`, which the next export to the
+  terminated (`SIGTERM`, `SIGHUP`), leaves nothing behind, unless the signal
+  comes in the last lines of the clean-up itself. One that is killed leaves
+  `.{name}.staging-{machine}-{random}`, which the next export to the
   same target removes: when the kernel has let go of its lock, it was made by
   the same user, and, if another machine made it, nothing in it has changed
   for a day (some shared file systems keep locks to a machine). A directory
