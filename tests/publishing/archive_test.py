@@ -139,5 +139,5 @@ def test_a_failure_leaves_nothing(module, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_told(module, tmp_path):
-  with pytest.raises(hie.ExportError, match="No such file"):
+  with pytest.raises(hie.ExportError, match="there is no directory"):
     hie.write_archive(module, tmp_path / "none" / "m.tar.gz")
