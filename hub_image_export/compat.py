@@ -120,10 +120,10 @@ def quiet():
     logger.setLevel(level)
 
 
-def function_graphs(graph) -> list:
-  """The graphs of the functions that `graph` calls, if they are at hand."""
+def function_graphs(graph, library) -> list:
+  """The graphs of the functions in a graph's library, if they are at hand."""
   found = []
-  for name in graph.as_graph_def().library.function:
+  for name in library.function:
     function = graph._get_function(name.signature.name)  # pylint: disable=protected-access
     body = getattr(function, "graph", None)
     if body is not None:

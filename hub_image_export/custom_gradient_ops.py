@@ -11,6 +11,7 @@ import types
 from typing import Any
 
 from hub_image_export.compat import get_gradient_function
+from hub_image_export.graph_defs import GraphDef
 
 ATTRIBUTE = "_gradient_op_type"
 # A check of gradients adds ops to graphs that outlive it, such as a user's
@@ -18,8 +19,13 @@ ATTRIBUTE = "_gradient_op_type"
 CHECK_SCOPE = "custom_gradient_check"
 
 
-def has_custom_gradient(op: Any) -> bool:
-  return ATTRIBUTE in op.node_def.attr and not _is_of_a_check(op)
+def names(graph_def: GraphDef) -> list[str]:
+  """Names of the ops with such a gradient."""
+  return [
+    node.name
+    for node in graph_def.node
+    if ATTRIBUTE in node.attr and not node.name.startswith(CHECK_SCOPE)
+  ]
 
 
 def arguments(op: Any) -> list[Any]:

@@ -43,11 +43,15 @@ def unnatural_gradients(graph: Any) -> list[str]:
     Names of the ops, one for each kind of computation, in the graph's order.
   """
   found = []
-  for part in [graph, *function_graphs(graph)]:
+  graph_def = graph.as_graph_def()
+  parts = [(graph, graph_def)]
+  for body in function_graphs(graph, graph_def.library):
+    parts.append((body, body.as_graph_def()))
+  for part, part_def in parts:
     kinds: dict[tuple, list[Any]] = {}
-    for op in part.get_operations():
-      if custom_gradient_ops.has_custom_gradient(op):
-        kinds.setdefault(custom_gradient_ops.kind(op), []).append(op)
+    for name in custom_gradient_ops.names(part_def):
+      op = part.get_operation_by_name(name)
+      kinds.setdefault(custom_gradient_ops.kind(op), []).append(op)
     found += [ops[0].name for ops in kinds.values() if not _is_natural(ops)]
   return found
 

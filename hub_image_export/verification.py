@@ -17,7 +17,6 @@ import numpy as np
 from hub_image_export import contract, reference
 from hub_image_export.compat import hub, quiet, tf
 from hub_image_export.errors import VerificationError
-from hub_image_export.garbage import collector_paused
 
 if TYPE_CHECKING:
   from hub_image_export.spec import ImageModuleSpec
@@ -80,7 +79,7 @@ def verify(
       not finite.
   """
   try:
-    with collector_paused(), _loaded(path, spec) as module:
+    with _loaded(path, spec) as module:
       differences = _compare_outputs(module, spec)
       if then is not None:
         then(module)

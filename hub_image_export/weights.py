@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 
@@ -103,7 +104,7 @@ def _is_finite(value) -> bool:
   try:
     # The sum of finite values is finite unless it overflows; it takes a
     # fraction of the time, and no memory.
-    if bool(tf.math.is_finite(tf.reduce_sum(value))):
+    if math.isfinite(tf.reduce_sum(value)):
       return True
     return bool(tf.reduce_all(tf.math.is_finite(value)))
   except tf.errors.ResourceExhaustedError as error:
