@@ -8,7 +8,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator
 
-from benchmarks import tables
+from benchmarks import remarks, tables
 from benchmarks.processes import ROOT
 from benchmarks.results import Results
 
@@ -40,7 +40,8 @@ python -m benchmarks.page
 - **floor** is `tf.compat.v1.wrap_function`, once for inference and once for
   training, and one raw `SaveV2` of all variables. It is no module.
 - Seconds count from when the Keras model is ready, and TensorFlow and
-  tensorflow_hub are imported. Files are written, not flushed to the disk.
+  tensorflow_hub are imported. Ours waits until its files are on the disk
+  (`fsync`), the other ways do not.
 - Memory is the resident set at its peak, above what the process holds when the
   model is ready. MB are 10⁶ bytes.
 """
@@ -63,6 +64,7 @@ def _of_run(run: Results) -> Iterator[str]:
   yield ", ".join(f"{name} {value}" for name, value in facts.items()) + ".\n"
   yield tables.of_goals(run) + "\n"
   if "export" in run.tables:
+    yield remarks.of_export(run) + "\n"
     yield from _of_export(run)
   if "load" in run.tables:
     yield "### Loading a module and initializing its variables\n"

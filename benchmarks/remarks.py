@@ -1,0 +1,47 @@
+"""What stands in the way of the goals that are not reached, in numbers."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks import figures
+from benchmarks.figures import number
+from benchmarks.results import Results
+
+_PHASES = ("wrap", "spec", "write", "manifest", "other")
+
+
+def of_export(results: Results) -> str:
+  """How far the floor alone is from the goals, and where the rest goes."""
+  models = results.names("export", "model")
+  floors = [_ratio(results, model, "floor", "by_hand") for model in models]
+  shares = {
+    phase: statistics.median(_share(results, m, phase) for m in models)
+    for phase in _PHASES
+  }
+  listed = ", ".join(f"`{k}` {v:.0%}" for k, v in shares.items())
+  return (
+    f"The floor alone takes {number(figures.geometric_mean(floors))} of the "
+    f"time by hand ({', '.join(map(number, floors))}). Of ours, by phase, the "
+    f"median over the models: {listed}. `wrap` is the floor's own tracing. "
+    "`spec` is `hub.create_module_spec`: it imports every node of both "
+    "variants into a graph, and exports that again. `manifest` hashes all "
+    "files. Where training does not differ from inference, by hand there is "
+    "one variant; a package that is not told so has to trace both to find out. "
+    "Verification runs three images through the module and three through the "
+    "source, whatever the source's speed."
+  )
+
+
+def _ratio(results: Results, model: str, over: str, under: str) -> float:
+  return figures.ratio(
+    figures.seconds(results, "export", model=model, way=over),
+    figures.seconds(results, "export", model=model, way=under),
+  )
+
+
+def _share(results: Results, model: str, phase: str) -> float:
+  return figures.ratio(
+    figures.seconds(results, "export", phase, model=model, way="ours"),
+    figures.seconds(results, "export", model=model, way="ours"),
+  )
