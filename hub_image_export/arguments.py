@@ -149,7 +149,8 @@ def check_path(name: str, value: Any, what: str = "a file or directory") -> str:
       name,
       path,
       f"{expected}, of names of at most {_MAX_NAME} bytes, and {_MAX_PATH} in "
-      f"all; it has {len(encoded)}, and a name of {longest}",
+      f"all; it has {len(encoded)}, and a name of {longest}. Choose a shorter "
+      "path",
     )
   return str.__str__(path)
 

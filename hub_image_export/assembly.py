@@ -17,6 +17,7 @@ from hub_image_export import (
   reference,
 )
 from hub_image_export.compat import hub, run_eagerly, tf
+from hub_image_export.errors import reason
 from hub_image_export.garbage import collector_paused
 from hub_image_export.image_function import (
   ImageFunction,
@@ -128,7 +129,7 @@ def _check_other_size(function: ImageFunction, interface: Interface) -> None:
   except tf.errors.OpError as error:
     raise ValueError(
       f"variable_size=True, but {function.name} fails for images of "
-      f"{height}x{width} pixels: {error.message.splitlines()[0]}. Leave "
+      f"{height}x{width} pixels: {reason(error)}. Leave "
       "variable_size out, or pool over height and width"
     ) from error
 

@@ -5,6 +5,8 @@ Wrong arguments raise `ValueError` or `TypeError`, as Python does.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ImageExportError(Exception):
   """Base class of this package's own exceptions."""
@@ -28,3 +30,11 @@ class ExportError(ImageExportError):
 
 class CheckError(ImageExportError):
   """The module breaks the contract, as `check_module` sees it."""
+
+
+def reason(error: Any) -> str:
+  """The line of a TensorFlow error that is not about where it happened."""
+  lines = [line for line in error.message.splitlines() if line.strip()]
+  if len(lines) > 1 and lines[0].startswith("Graph execution error"):
+    return [line for line in lines if not line.lstrip().startswith("[[")][-1]
+  return lines[0]

@@ -16,7 +16,7 @@ import numpy as np
 
 from hub_image_export import contract, reference
 from hub_image_export.compat import hub, quiet, tf
-from hub_image_export.errors import VerificationError
+from hub_image_export.errors import VerificationError, reason
 
 if TYPE_CHECKING:
   from hub_image_export.spec import ImageModuleSpec
@@ -84,10 +84,11 @@ def verify(
       if then is not None:
         then(module)
       return differences
+  except tf.errors.ResourceExhaustedError:
+    raise  # Nothing is wrong with the module: there is too little memory.
   except tf.errors.OpError as error:
     raise VerificationError(
-      "the module, or its source, does not run: "
-      + error.message.splitlines()[0]
+      f"the module, or its source, does not run: {reason(error)}"
     ) from error
 
 

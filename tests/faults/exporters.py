@@ -119,7 +119,8 @@ def judge(
   """Why a fault is lost; the empty string if it is not.
 
   Args:
-    result: of an exporter. It has to be an `ExportError` that has `words`.
+    result: of an exporter. It has to be an `ExportError`, or a `ValueError`
+      about the argument, that has `words`.
     words: what the user must be told.
     before: what was there before, and has to be there after an error.
     after: what is there now.
@@ -130,7 +131,8 @@ def judge(
   error = result["error"]
   if error is None and new is None:
     return "the export succeeded"
-  if error and not (error.startswith("ExportError") and words in error):
+  clear = error and error.startswith(("ExportError", "ValueError"))
+  if error and not (clear and words in error):
     return error
   expected = before if error else new
   if after != expected:

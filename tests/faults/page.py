@@ -71,11 +71,14 @@ def row(kind: str, outcome: Outcome) -> str:
 
 
 def text(
-  outcomes: dict[str, list[Outcome]], descriptions: dict[str, str]
+  environment: str,
+  outcomes: dict[str, list[Outcome]],
+  descriptions: dict[str, str],
 ) -> str:
   """The page.
 
   Args:
+    environment: as `environment` gave it when the faults were injected.
     outcomes: by kind.
     descriptions: of the kinds: the docstrings of their modules.
   """
@@ -88,7 +91,7 @@ def text(
     tuple(line for outcome in found for line in outcome.lost),
   )
   rows = [row(kind, o) for kind, several in outcomes.items() for o in several]
-  parts = [_HEAD, _environment(), ""]
+  parts = [_HEAD, environment, ""]
   parts += ["| kind | fault | injected | survived | lost | seconds | note |"]
   parts += ["|---|---|---|---|---|---|---|", *rows, row("", total)]
   parts += [f"\nLost: `{line}`" for line in total.lost]
@@ -110,7 +113,8 @@ def _bad_input() -> str:
   )
 
 
-def _environment() -> str:
+def environment() -> str:
+  """The versions and the machine, in words."""
   versions = {
     "Python": platform.python_version(),
     "TensorFlow": tf.__version__,

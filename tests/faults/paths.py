@@ -78,7 +78,7 @@ def _long(
     after = contents(room)
     top = f"{os.path.relpath(target, room)}/"
     new = {top + name: data for name, data in modules.new.items()}
-    why = judge(result, "Choose a shorter export path", {}, after, new)
+    why = judge(result, "Choose a shorter", {}, after, new)
     if result["error"] and os.listdir(room):
       why = f"left behind: {os.listdir(room)}"
     yield f"{length} bytes", why

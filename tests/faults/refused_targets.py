@@ -71,5 +71,5 @@ REFUSED: dict[Callable[[pathlib.Path], pathlib.Path], str] = {
   _parent_is_a_dangling_link: "A parent of the export path is a file",
   _parent_is_a_file_far_above: "A parent of the export path is a file",
   _root: "",
-  _a_name_that_is_too_long: "Choose a shorter export path",
+  _a_name_that_is_too_long: "Choose a shorter path",
 }
