@@ -146,8 +146,11 @@ def trace_layers(
   random = np.random.RandomState(1)
   for variable in model.weights:
     if variable.dtype in (tf.float32, "float32"):
+      start = variable.numpy()
+      if np.ptp(start):  # Drawn at random: here the same in each process.
+        start = random.normal(scale=0.2, size=start.shape)
       noise = random.uniform(0.1, 0.4, variable.shape)
-      variable.assign(variable.numpy() + noise.astype(np.float32))
+      variable.assign((start + noise).astype(np.float32))
   return trace(lambda images: model(images, training=training), shape)
 
 
