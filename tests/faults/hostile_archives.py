@@ -15,6 +15,8 @@ import tarfile
 from collections.abc import Callable
 
 MEGABYTE = 2**20
+# Where some of them would put a file.
+OUTSIDE = "/tmp/outside_of_archive"
 _BLOCK = 512
 _GNU_SPARSE = b"S"
 
@@ -91,7 +93,7 @@ def _links() -> dict[str, bytes]:
 def _names() -> dict[str, bytes]:
   names = {
     "parent": "../outside", "parent inside": "a/../../outside",
-    "absolute": "/tmp/outside_of_archive", "backslashes": "..\\outside",
+    "absolute": OUTSIDE, "backslashes": "..\\outside",
     "drive": "C:/outside", "parent alone": "..", "dot": ".", "empty": "",
     "long": "n" * 10_000, "deep": "d/" * 200 + "f", "long part": "n" * 300,
     "not UTF-8": "caf\udce9", "control": "a\x1b[2Jb\n", "tilde": "~/outside",
@@ -152,7 +154,7 @@ def _sizes() -> dict[str, bytes]:
 def _pax_values() -> dict[str, bytes]:
   records = {
     "path outside": _pax(b"path", b"../outside"),
-    "absolute path": _pax(b"path", b"/tmp/outside_of_archive"),
+    "absolute path": _pax(b"path", OUTSIDE.encode()),
     "path with zero": _pax(b"path", b"a\0b"),
     "linkpath": _pax(b"linkpath", b"/etc/passwd"),
     "size": _pax(b"size", b"9" * 30), "negative": _pax(b"size", b"-5"),

@@ -29,7 +29,6 @@ _MEMORY = 100 * 2**20
 _MUTATIONS = {Scale.SHORT: 60, Scale.FULL: 900}
 _BLOCK = 512
 _RULES = ("corrupt-file", "unsafe-archive", "not-a-module")
-_OUTSIDE = ("/tmp/outside_of_archive",)
 
 
 def run(scale: Scale) -> Iterator[Outcome]:
@@ -150,10 +149,10 @@ def _memory() -> int:
 
 def _misplaced(sandbox: pathlib.Path, size: int) -> str:
   """What is there that should not be; puts it away."""
-  for path in _OUTSIDE:
-    if os.path.lexists(path):
-      os.remove(path)
-      return f"wrote {path}"
+  outside = hostile_archives.OUTSIDE
+  if os.path.lexists(outside):
+    os.remove(outside)
+    return f"wrote {outside}"
   beside = {p.relative_to(sandbox).as_posix() for p in sandbox.glob("*")}
   inner = {p.name for p in sandbox.glob("a/*")} | {
     p.name for p in sandbox.glob("a/b/*")
