@@ -13,13 +13,12 @@ import dataclasses
 import itertools
 import pathlib
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tests.faults import rendered
 from tests.faults.hostile_texts import TEXTS
-from tests.faults.outcome import Outcome, Scale
+from tests.faults.outcome import Outcome, Scale, tally
 
 KIND = "hostile texts"
 _HARMLESS = "harmless"
@@ -171,23 +170,15 @@ def _outcome(
   place: Place,
   problem: Callable[[str], str],
 ) -> Outcome:
-  start = time.perf_counter()
-  injected, refused = 0, 0
-  lost: list[str] = []
-  for text in texts:
-    injected += 1
-    try:
-      found = problem(place(text))
-    except (ValueError, TypeError) as error:
-      refused += 1
-      found = "" if str(error) else "was refused without a word"
-    if found:
-      lost.append(f"{fault}: {text[:80]!r}: {found:.400}")
-  return Outcome(
-    fault,
-    injected,
-    injected - len(lost),
-    time.perf_counter() - start,
-    tuple(lost),
-    f"{refused} were refused",
-  )
+  refused: list[str] = []
+
+  def attempts() -> Iterator[tuple[str, str]]:
+    for text in texts:
+      try:
+        found = problem(place(text))
+      except (ValueError, TypeError) as error:
+        refused.append(text)
+        found = "" if str(error) else "was refused without a word"
+      yield repr(text[:80]), f"{found:.400}"
+
+  return tally(fault, attempts(), lambda: f"{len(refused)} were refused")

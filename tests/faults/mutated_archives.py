@@ -7,6 +7,7 @@ target alone, and no more bytes than its limit.
 
 from __future__ import annotations
 
+import collections
 import gzip
 import os
 import pathlib
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator
 
 from hub_image_export.checker import archive
 from tests.faults import damage, hostile_archives
-from tests.faults.outcome import Outcome, Scale
+from tests.faults.outcome import Outcome, Scale, tally
 
 KIND = "hostile archives"
 _SECONDS = 10.0
@@ -99,23 +100,18 @@ def _header(good: bytes, source: random.Random) -> bytes:
 
 
 def _outcome(fault: str, cases: Iterable[tuple[str, bytes]]) -> Outcome:
-  start = time.perf_counter()
-  injected, unpacked = 0, 0
-  lost: list[str] = []
-  for name, content in cases:
-    injected += 1
-    problem = _problem(content)
-    if problem == "unpacked":
-      unpacked += 1
-    elif problem:
-      lost.append(f"{fault}: {name}: {problem}")
-  return Outcome(
+  ends = collections.Counter()
+
+  def attempts() -> Iterator[tuple[str, str]]:
+    for name, content in cases:
+      problem = _problem(content)
+      ends[problem] += 1
+      yield name, "" if problem == "unpacked" else problem
+
+  return tally(
     fault,
-    injected,
-    injected - len(lost),
-    time.perf_counter() - start,
-    tuple(lost),
-    f"{unpacked} were unpacked, {injected - unpacked - len(lost)} refused",
+    attempts(),
+    lambda: f"{ends['unpacked']} were unpacked, {ends['']} refused",
   )
 
 
