@@ -7,6 +7,7 @@ weights that the module has: those of the source now, or of a checkpoint.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -65,6 +66,8 @@ def verify(
   """Compares the module in `path` with the source of `spec`.
 
   Random images of two batch sizes are used; with variable sizes, of two sizes.
+  The source computes while the module is loaded: that is work for TensorFlow's
+  threads here, and for Python there.
 
   Args:
     path: the module's directory.
@@ -78,12 +81,19 @@ def verify(
     VerificationError: an output differs, by more than 1e-4 of its scale, or is
       not finite.
   """
+  batches = _batches(spec)
   try:
-    with _loaded(path, spec) as module:
-      differences = _compare_outputs(module, spec)
-      if then is not None:
-        then(module)
-      return differences
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+      expected = beside.submit(_run_source, spec, batches)
+      with _loaded(path, spec) as module:
+        found = [
+          module.session.run(module.outputs, {module.images: batch})
+          for batch in batches
+        ]
+        differences = _compare_outputs(spec, found, expected.result())
+        if then is not None:
+          then(module)
+        return differences
   except tf.errors.ResourceExhaustedError:
     raise  # Nothing is wrong with the module: there is too little memory.
   except tf.errors.OpError as error:
@@ -93,17 +103,17 @@ def verify(
 
 
 def _compare_outputs(
-  module: LoadedModule, spec: ImageModuleSpec
+  spec: ImageModuleSpec,
+  found: list[dict[str, np.ndarray]],
+  expected: list[dict[str, np.ndarray]],
 ) -> list[Difference]:
-  source = reference.under_values(spec.function)
+  """The largest difference of each output, over all batches."""
   activations = spec.function.inference.activations
   worst: dict[str, Difference] = {}
-  for batch in _batches(spec):
-    found = module.session.run(module.outputs, {module.images: batch})
-    expected = _run_source(spec, source, batch)
-    for output, value in found.items():
+  for of_module, of_source in zip(found, expected):
+    for output, value in of_module.items():
       value = _activated(output, value, activations)
-      difference = _compare(output, value, expected[output])
+      difference = _compare(output, value, of_source[output])
       if output not in worst or difference.relative > worst[output].relative:
         worst[output] = difference
   return [worst[output] for output in sorted(worst)]
@@ -131,22 +141,30 @@ def _loaded(path: str, spec: ImageModuleSpec) -> Iterator[LoadedModule]:
       results = module({contract.IMAGES: images}, signature=task, as_dict=True)
       outputs.update({f"{task}/{k}": v for k, v in results.items()})
     initializer = tf.compat.v1.global_variables_initializer()
-  # Not as the default session, with its graph: the source runs eagerly.
+  # Not as the default session, with its graph: activations run eagerly.
   with contextlib.closing(tf.compat.v1.Session(graph=graph)) as session:
     session.run(initializer)
     yield LoadedModule(graph, images, outputs, session)
 
 
 def _run_source(
-  spec: ImageModuleSpec, source: Any, batch: np.ndarray
-) -> dict[str, np.ndarray]:
-  results = reference.run(source, batch, spec.interface)
+  spec: ImageModuleSpec, batches: list[np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+  """What the source gives for each batch, by the names of the outputs."""
+  source = reference.under_values(spec.function)
+  return [
+    _by_output(reference.run(source, batch, spec.interface))
+    for batch in batches
+  ]
+
+
+def _by_output(results: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
   endpoints = {k: v.numpy() for k, v in results["endpoints"].items()}
-  expected = {}
+  named = {}
   for task, value in results["tasks"].items():
-    expected[f"{task}/{contract.DEFAULT_OUTPUT}"] = value.numpy()
-    expected.update({f"{task}/{k}": v for k, v in endpoints.items()})
-  return expected
+    named[f"{task}/{contract.DEFAULT_OUTPUT}"] = value.numpy()
+    named.update({f"{task}/{k}": v for k, v in endpoints.items()})
+  return named
 
 
 def _activated(output: str, value: Any, activations: dict[str, str]) -> Any:
