@@ -95,9 +95,6 @@ saved_model_pb2 = importlib.import_module(
 trackable_object_graph_pb2 = importlib.import_module(
   "tensorflow.core.protobuf.trackable_object_graph_pb2"
 )
-ResourceVariable = importlib.import_module(
-  "tensorflow.python.ops.resource_variable_ops"
-).ResourceVariable
 native_module = importlib.import_module("tensorflow_hub.native_module")
 module_def_pb2 = importlib.import_module("tensorflow_hub.module_def_pb2")
 function_def_to_graph_def = importlib.import_module(

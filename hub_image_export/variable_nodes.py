@@ -2,8 +2,8 @@
 
 `get_variable` takes milliseconds for each variable. Here the nodes of all
 variables (handle, assignment of the initial value, read) are written into one
-GraphDef, and made variables again from their protos. Variables of one shape
-and type share their initial value.
+GraphDef, and the collections hold what is exported of a variable: its proto.
+Variables of one shape and type share their initial value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.compat import ResourceVariable, tf, variable_pb2
+from hub_image_export.compat import tf, variable_pb2
 from hub_image_export.graph_defs import GraphDef, NodeDef
 from hub_image_export.variables import Variable
 
@@ -46,18 +46,34 @@ class VariableNodes:
       The tensors of each variable by its name.
     """
     tf.import_graph_def(self._graph_def, name="")
-    return dict(map(self._add_variable, self._protos))
-
-  def _add_variable(self, proto: Any) -> tuple[str, VariableTensors]:
     graph = tf.compat.v1.get_default_graph()
-    variable = ResourceVariable.from_proto(proto)
-    tf.compat.v1.add_to_collection(contract.VARIABLES, variable)
-    if proto.trainable:
-      tf.compat.v1.add_to_collection(contract.TRAINABLE_VARIABLES, variable)
-    return variable.op.name, VariableTensors(
-      handle=variable.handle,
-      value=graph.get_tensor_by_name(proto.snapshot_name),
-    )
+    tensors = {}
+    for proto in self._protos:
+      variable = _InCollection(proto)
+      graph.add_to_collection(contract.VARIABLES, variable)
+      if proto.trainable:
+        graph.add_to_collection(contract.TRAINABLE_VARIABLES, variable)
+      name = proto.variable_name.partition(":")[0]
+      tensors[name] = VariableTensors(
+        handle=graph.get_tensor_by_name(proto.variable_name),
+        value=graph.get_tensor_by_name(proto.snapshot_name),
+      )
+    return tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class _InCollection:
+  """A variable of a graph that is exported, and never run."""
+
+  proto: Any
+
+  @property
+  def name(self) -> str:
+    return self.proto.variable_name
+
+  def to_proto(self, export_scope: str | None = None) -> Any:
+    del export_scope  # Graphs are exported whole.
+    return self.proto
 
 
 def free_scope(scope: str, variables: tuple[Variable, ...]) -> str:
