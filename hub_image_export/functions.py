@@ -17,6 +17,7 @@ from hub_image_export.graph_defs import (
   data_inputs,
   node_of,
   replace_inputs,
+  resolve_chains,
 )
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -54,7 +55,7 @@ def _inline_once(graph_def: GraphDef, bodies) -> GraphDef:
     result.node.extend(nodes)
     for i, tensor in enumerate(returned):
       outputs[canonical(f"{node.name}:{i}")] = tensor
-  _resolve_chains(outputs)
+  resolve_chains(outputs)
   replace_inputs(result, outputs)
   _drop_control_inputs(result, calls)
   return result
@@ -86,14 +87,6 @@ def _body(call, function) -> tuple[list, list[str]]:
     for arg in function.signature.output_arg
   ]
   return nodes, returned
-
-
-def _resolve_chains(names: dict[str, str]) -> None:
-  """A call may return what it was given, which may come from a call."""
-  for key, tensor in names.items():
-    while tensor in names:
-      tensor = names[tensor]
-    names[key] = tensor
 
 
 def _drop_control_inputs(graph_def: GraphDef, calls: set[str]) -> None:

@@ -44,6 +44,14 @@ def replace_inputs(graph_def: GraphDef, new_names: dict[str, str]) -> None:
         node.input[i] = new_name
 
 
+def resolve_chains(new_names: dict[str, str]) -> None:
+  """Lets each key have the value that no key leads on from, in place."""
+  for key, name in new_names.items():
+    while name in new_names:
+      name = new_names[name]
+    new_names[key] = name
+
+
 def ancestors(
   graph_def: GraphDef, tensors: Iterable[str], *, controls: bool = True
 ) -> set[str]:

@@ -104,6 +104,7 @@ def _value(value: tf.compat.v1.AttrValue) -> str | None:
   return value.s.decode() if value.HasField("s") else None
 
 
+@functools.cache
 def _type_name(number: int) -> str:
   names = {"float32": "float", "float64": "double", "float16": "half"}
   name = tf.dtypes.as_dtype(number).name
@@ -111,14 +112,12 @@ def _type_name(number: int) -> str:
 
 
 def _unknown_attribute(node: NodeDef, entry: dict) -> str | None:
-  for name, value in sorted(node.attr.items()):
-    if name.startswith("_"):
-      continue
-    if name not in entry["attrs"]:
+  known = entry["attrs"]
+  for name in sorted(n for n in node.attr if not n.startswith("_")):
+    if name not in known:
       return f"TensorFlow 1.15 does not know its attribute {name}"
-    allowed = entry["attrs"][name]
-    if allowed and _value(value) not in allowed:
-      return f"TensorFlow 1.15 does not know {name}={_value(value)}"
+    if known[name] and _value(node.attr[name]) not in known[name]:
+      return f"TensorFlow 1.15 does not know {name}={_value(node.attr[name])}"
   return None
 
 

@@ -208,12 +208,13 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
           staging.path, self._saved_model_handler, self._write_variables
         )
         manifest.write_labels(staging.path, self.interface.labels)
-      if verify:
-        progress.tell("Verifying the module")
-        with summary.phase("verify"):
-          summary.differences = self._verify(staging.path)
-      with summary.phase("manifest"):
-        manifest.write_manifest(staging.path, self)
+      with staging.flushed_meanwhile():
+        if verify:
+          progress.tell("Verifying the module")
+          with summary.phase("verify"):
+            summary.differences = self._verify(staging.path)
+        with summary.phase("manifest"):
+          manifest.write_manifest(staging.path, self)
       if check:
         progress.tell("Checking the module")
         with summary.phase("check"):

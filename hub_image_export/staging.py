@@ -7,9 +7,12 @@ exchange.
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from hub_image_export.directory_swap import (
@@ -108,6 +111,18 @@ class Staging:
         "was left behind. Raise the limit of the process, or use a machine "
         "with more"
       ) from error
+
+  @contextlib.contextmanager
+  def flushed_meanwhile(self) -> Iterator[None]:
+    """Sends what is written to the disk while the body does something else.
+
+    Raises:
+      OSError: it could not be written, after the body.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+      flushed = beside.submit(sync_tree, self._directory.path)
+      yield
+      flushed.result()
 
   def commit(self) -> None:
     """Puts the module into place, in one step."""

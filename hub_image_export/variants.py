@@ -3,7 +3,8 @@
 Everything here is GraphDef in, GraphDef out, in one direction: functions are
 inlined, probabilities become logits, registered gradients and control
 dependencies go, random state becomes fresh numbers, the rest is pruned to what
-the module serves and rewritten for old versions of TensorFlow.
+the module serves, rewritten for old versions of TensorFlow, and rid of nodes
+that it has twice.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from hub_image_export.graph_defs import (
 )
 from hub_image_export.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.random_state import ASSIGNMENTS
+from hub_image_export.redundancy import bypass_redundant_nodes
 from hub_image_export.tracing import Trace
 from hub_image_export.variables import Variable
 
@@ -121,7 +123,9 @@ def make_variant(
   gradients.drop_custom_gradients(graph_def)
   graph_def = portability.make_portable(graph_def)
   updates = _assignments(graph_def, variables) if training else []
-  graph_def = prune(graph_def, [*outputs, *penalties, *updates])
+  served = [*outputs, *penalties, *updates]
+  bypass_redundant_nodes(graph_def, served)
+  graph_def = prune(graph_def, served)
   oldest, reasons = oldest_tensorflow(graph_def, training)
   hermetic.drop_private_attributes(graph_def)
   present = {node.name for node in graph_def.node}

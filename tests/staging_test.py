@@ -247,3 +247,16 @@ def test_the_disk_has_the_files_before_the_name(target, monkeypatch):
   monkeypatch.setattr(os, "rename", check)
   spec.export(target)
   assert synced == [str(target.parent)]
+
+
+def test_what_cannot_be_flushed_is_told(target, monkeypatch):
+  """F6: also where the disk fails while the manifest is made."""
+
+  def fail(directory):
+    raise OSError(errno.EIO, os.strerror(errno.EIO), directory)
+
+  spec = make_spec()
+  monkeypatch.setattr(staging, "sync_tree", fail)
+  with pytest.raises(hie.ExportError, match="could not be written"):
+    spec.export(target)
+  assert not target.parent.exists()

@@ -8,6 +8,7 @@ else is refused before anything runs.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -143,17 +144,23 @@ def _problem(
 
 def reaches_out(node: Any) -> bool:
   """Whether a node may use files, processes or Python; False if unknown."""
-  definition = op_def_registry.get(node.op)
-  if definition is None:
+  if op_def_registry.get(node.op) is None:
     return False
   if node.op == "PrintV2":
     return node.attr["output_stream"].s not in (b"", *_PRINT_TARGETS)
-  if _REACHING_OUT.search(node.op):
-    return True
-  if definition.is_stateful and not _STATE_INSIDE.search(node.op):
+  if _op_reaches_out(node.op):
     return True
   # FixedUnigramCandidateSampler reads its `vocab_file`, where it has one.
   return any("file" in name and node.attr[name].s for name in node.attr)
+
+
+@functools.cache
+def _op_reaches_out(op: str) -> bool:
+  """Whether an op that exists may do so, whatever its attributes."""
+  if _REACHING_OUT.search(op):
+    return True
+  stateful = op_def_registry.get(op).is_stateful
+  return stateful and not _STATE_INSIDE.search(op)
 
 
 def _check_collections(variant: Variant, findings: Findings) -> None:

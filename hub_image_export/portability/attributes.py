@@ -33,10 +33,10 @@ def _unneeded(node: NodeDef) -> list[str]:
     return []
   return [
     name
-    for name, value in node.attr.items()
-    if not name.startswith("_")
-    and name not in known["attrs"]
-    and (name in _HINTS or known_ops.is_default(node.op, name, value))
+    for name in node.attr
+    if name not in known["attrs"]
+    and not name.startswith("_")
+    and (name in _HINTS or known_ops.is_default(node.op, name, node.attr[name]))
   ]
 
 
