@@ -37,8 +37,8 @@ _TRUSTED = (
 _CONTAINERS = ("Functional", "Sequential")
 _ACTIVITY_REGULARIZERS = ("activity_regularizer", "_activity_regularizer")
 # No call of a built layer runs these: Keras 3 wraps the first two methods of
-# each layer, and the last are penalties of weights, computed after all calls.
-_NOT_CALLED = ("build", "quantize", "_callable_losses")
+# each layer, compiling sets the third, and penalties come after all calls.
+_NOT_CALLED = ("build", "quantize", "loss", "_callable_losses")
 
 
 def training_cannot_differ(source: Source, inference: Trace) -> bool:
@@ -84,7 +84,7 @@ def _ignores_training(operation: Any) -> bool:
   attributes = vars(operation)
   if "call" in attributes:
     return _is_tensorflow_op(operation)
-  return _call_ignores_training(cls) and all(
+  return _has_no_use_for_training(cls.call) and all(
     _is_known(value, operation)
     for name, value in attributes.items()
     if name not in _NOT_CALLED
@@ -147,20 +147,20 @@ def _is_tensorflow_op(layer: Any) -> bool:
   )
 
 
-@functools.lru_cache(maxsize=None)
-def _call_ignores_training(cls: type) -> bool:
-  """Whether the class's `call` has no `training`, or does not use it.
+@functools.cache
+def _has_no_use_for_training(call: Any) -> bool:
+  """Whether the method has no argument `training`, or never reads it.
 
   Dense layers of Keras 3 have the argument for subclasses alone.
   """
-  if not _is_code_of_keras(cls.call):
+  if not _is_code_of_keras(call):
     return False
-  parameters = inspect.signature(cls.call).parameters
+  parameters = inspect.signature(call).parameters
   if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
     return False
   return "training" not in parameters or not any(
     "training" in str(instruction.argval)
-    for instruction in dis.get_instructions(inspect.unwrap(cls.call))
+    for instruction in dis.get_instructions(inspect.unwrap(call))
   )
 
 
