@@ -17,11 +17,10 @@ import dis
 import functools
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hub_image_export import keras_layers, known_ops
-from hub_image_export.compat import tf
 from hub_image_export.sources import Source
 from hub_image_export.tracing import Trace
 
@@ -108,7 +107,7 @@ def _is_plain_container(model: Any) -> bool:
       if name in _ACTIVITY_REGULARIZERS
       or (_is_method(model, name) and name not in _NOT_CALLED)
     )
-    and all(_is_known(list(_arguments(node)), model) for node in nodes)
+    and all(_is_known(_arguments(node), model) for node in nodes)
     # A layer was observed where it was called, an operation was not.
     and all(
       keras_layers.is_layer(node.operation) or _ignores_training(node.operation)
@@ -122,14 +121,12 @@ def _is_method(layer: Any, name: str) -> bool:
   return inspect.isroutine(inspect.getattr_static(type(layer), name, None))
 
 
-def _arguments(node: Any) -> Iterable[Any]:
-  """What a container calls a layer with, flat (Keras 2 and 3)."""
+def _arguments(node: Any) -> list[Any]:
+  """What a container calls a layer with (Keras 3, or 2)."""
   held = getattr(node, "arguments", None)
   if held is not None:
-    return tf.nest.flatten([held.args, held.kwargs])
-  return tf.nest.flatten(
-    [getattr(node, "call_args", ()), getattr(node, "call_kwargs", {})]
-  )
+    return [held.args, held.kwargs]
+  return [getattr(node, "call_args", ()), getattr(node, "call_kwargs", {})]
 
 
 def _is_tensorflow_op(layer: Any) -> bool:
@@ -166,7 +163,7 @@ def _has_no_use_for_training(call: Any) -> bool:
 
 def _is_known(value: Any, owner: Any) -> bool:
   """Whether no code of the user's can hide in an attribute or argument."""
-  if type(value).__module__.partition(".")[0] not in _TRUSTED:
+  if _package(type(value)) not in _TRUSTED:
     return keras_layers.is_layer(value)  # Judged where it is called.
   if isinstance(value, Mapping):
     return all(_is_known(item, owner) for item in value.values())
@@ -185,18 +182,21 @@ def _is_known(value: Any, owner: Any) -> bool:
   )
 
 
-def _is_found_in(packages: Iterable[str], value: Any) -> bool:
+def _is_found_in(packages: Collection[str], value: Any) -> bool:
   """Whether a function or class is what a module there has by its name.
 
   Closures and decorated functions are not, whatever they say of themselves.
   """
-  module = getattr(value, "__module__", None) or ""
-  found = sys.modules.get(module)
-  if found is None or module.partition(".")[0] not in packages:
+  if _package(value) not in packages:
     return False
+  found = sys.modules.get(value.__module__)
   for name in getattr(value, "__qualname__", "").split("."):
     found = getattr(found, name, None)
   return found is value
+
+
+def _package(value: Any) -> str:
+  return str(getattr(value, "__module__", "")).partition(".")[0]
 
 
 def _is_code_of_keras(function: Any) -> bool:

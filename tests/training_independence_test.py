@@ -88,6 +88,7 @@ PROVEN = {
     layers.Dense(3, activation=layers.LeakyReLU())
   ),
   "regularizers": with_regularizers,
+  "mixed precision": lambda: sequential(layers.Dense(3, dtype="mixed_float16")),
   "fitted": fitted,
 }
 
@@ -323,6 +324,14 @@ def _assert_same(once, twice):
 @pytest.mark.parametrize("name", PROVEN)
 def test_the_second_trace_would_change_nothing(name):
   model = PROVEN[name]()
+  _assert_same(make_image_function(plan_of(model)), _as_traced_twice(model))
+
+
+@pytest.mark.skipif(not HAS_KERAS_2, reason="Keras 3 has no such losses")
+def test_losses_make_no_difference():
+  model = sequential()
+  model.add_loss(tf.reduce_sum(model.output))
+  model.add_loss(lambda: tf.reduce_sum(model.layers[0].kernel))
   _assert_same(make_image_function(plan_of(model)), _as_traced_twice(model))
 
 
