@@ -27,7 +27,9 @@ def of_export(results: Results) -> str:
     "`spec` is `hub.create_module_spec`: it imports every node of both "
     "variants into a graph, and exports that again. `manifest` hashes all "
     "files. Where training does not differ from inference, by hand there is "
-    "one variant; a package that is not told so has to trace both to find out. "
+    "one variant; a package that is not told so has to find out: from the "
+    "layers of a Keras model, where these are Keras' own and none can tell "
+    "training from inference, otherwise by tracing both. "
     "Verification runs three images through the module and three through the "
     "source, whatever the source's speed."
   )

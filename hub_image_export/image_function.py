@@ -8,7 +8,9 @@ from typing import Any
 from absl import logging
 
 from hub_image_export import contract, gradients, randomness
+from hub_image_export.sources import Source
 from hub_image_export.tracing import Plan, Trace, trace
+from hub_image_export.training_independence import training_cannot_differ
 from hub_image_export.variables import Variable, VariableTable, used
 from hub_image_export.variants import Variant, make_variant
 
@@ -67,14 +69,18 @@ def make_image_function(
   table = VariableTable()
   traces = [trace(plan, training=False)]
   may_train = plan.source.training_parameter is not None
-  if training is not False and may_train:
+  if (
+    training is not False
+    and may_train
+    and not training_cannot_differ(plan.source, traces[0])
+  ):
     traces.append(trace(plan, training=True))
   variants = []
   for i, traced in enumerate(traces):
     _check_collections(traced, drop_collections)
     variants.append(make_variant(traced, bool(i), *table.add(traced)))
   _check_deterministic(variants[0])
-  kept = _kept_variants(variants, training, plan.source.name)
+  kept = _kept_variants(variants, training, plan.source)
   _check_gradients(traces[: len(kept)], allow_custom_gradients)
   _check_dropout(variants[-1])
   _tell_of_changes(kept)
@@ -89,7 +95,7 @@ def make_image_function(
 
 
 def _kept_variants(
-  variants: list[Variant], training: bool | None, name: str
+  variants: list[Variant], training: bool | None, source: Source
 ) -> list[Variant]:
   """Leaves a training variant out that is no other than inference (F2)."""
   differ = len(variants) == 2 and not variants[1].computes_the_same_as(
@@ -99,10 +105,10 @@ def _kept_variants(
     return variants
   if training:
     raise ValueError(
-      f"training=True, but {name} "
+      f"training=True, but {source.name} "
       + (
         "computes the same for training as for inference"
-        if len(variants) == 2
+        if source.training_parameter is not None
         else "takes no is_training or training argument"
       )
       + ": a module has a training variant only if it differs (F2). Leave "

@@ -17,6 +17,8 @@ from hub_image_export.compat import tf
 
 AttrValue = tf.compat.v1.AttrValue
 
+# TensorFlow takes them for stateful, for what variables and bodies may do.
+_STATE_ELSEWHERE = frozenset({"ReadVariableOp", "StatefulPartitionedCall"})
 _DATA = pathlib.Path(__file__).parent / "data" / "tensorflow_1_15.json"
 
 
@@ -47,6 +49,19 @@ def is_default(op: str, attr: str, value: AttrValue) -> bool:
 def exists_here(op: str) -> bool:
   """Whether the running TensorFlow has an op of this name."""
   return op_def_registry.get(op) is not None
+
+
+@functools.cache
+def only_computes(op: str) -> bool:
+  """Whether the op draws nothing and changes nothing: no state, no files.
+
+  What the functions do that it calls is left out of account. Unknown ops
+  might do anything.
+  """
+  op_def = op_def_registry.get(op)
+  return op_def is not None and (
+    not op_def.is_stateful or op in _STATE_ELSEWHERE
+  )
 
 
 @functools.cache
