@@ -31,6 +31,11 @@ def data_inputs(node: NodeDef) -> list[str]:
   return [name for name in node.input if not name.startswith("^")]
 
 
+def is_ordered(node: NodeDef) -> bool:
+  """Whether it has control inputs, which come last."""
+  return bool(node.input) and node.input[-1][0] == "^"
+
+
 def nodes_by_name(graph_def: GraphDef) -> dict[str, NodeDef]:
   return {node.name: node for node in graph_def.node}
 

@@ -14,6 +14,7 @@ from hub_image_export.graph_defs import (
   GraphDef,
   NodeDef,
   canonical,
+  is_ordered,
   replace_inputs,
   resolve_chains,
 )
@@ -35,7 +36,7 @@ def bypass_redundant_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
   constants: dict[bytes, str] = {}
   stand_ins: dict[str, str] = {}
   for node in graph_def.node:
-    if node.name in needed or _is_ordered(node):
+    if node.name in needed or is_ordered(node):
       continue
     if node.op == "Const":
       first = constants.setdefault(_content(node), node.name)
@@ -52,15 +53,10 @@ def _ordering(graph_def: GraphDef) -> set[str]:
   return {
     name[1:]
     for node in graph_def.node
-    if _is_ordered(node)
+    if is_ordered(node)
     for name in node.input
     if name[0] == "^"
   }
-
-
-def _is_ordered(node: NodeDef) -> bool:
-  # Control inputs come last.
-  return bool(node.input) and node.input[-1][0] == "^"
 
 
 def _content(node: NodeDef) -> bytes:

@@ -27,6 +27,7 @@ from hub_image_export.graph_defs import (
   data_inputs,
   descendants,
   fingerprints,
+  is_ordered,
   node_of,
   prune,
 )
@@ -198,12 +199,10 @@ def _assignments(
 
 def _drop_control_inputs(graph_def: GraphDef, tensors: list[str]) -> None:
   """Unties the outputs from side effects: they alone update nothing (F4)."""
+  ordered = list(filter(is_ordered, graph_def.node))
+  if not ordered:
+    return
   on_the_way = ancestors(graph_def, tensors, controls=False)
-  for node in graph_def.node:
-    if node.name in on_the_way and _has_control_inputs(node):
+  for node in ordered:
+    if node.name in on_the_way:
       node.input[:] = data_inputs(node)
-
-
-def _has_control_inputs(node) -> bool:
-  # They come last.
-  return bool(node.input) and node.input[-1].startswith("^")
