@@ -30,7 +30,9 @@ def excerpt(
   """
   graph = tensors[0].graph
   graph_def = GraphDef(versions=graph.graph_def_versions)
-  constants = {name: f"excerpt_constants/{i}:0" for i, name in enumerate(values)}
+  constants = {
+    name: f"excerpt_constants/{i}:0" for i, name in enumerate(values)
+  }
   graph_def.node.extend(
     _constant(constants[name], value) for name, value in values.items()
   )
