@@ -62,12 +62,9 @@ def _is_natural(ops: list[Any]) -> bool:
   arguments = {
     x.name: x for x in custom_gradient_ops.arguments(op) if x.dtype.is_floating
   }
+  results = [y for y in custom_gradient_ops.results(op) if y.dtype.is_floating]
   try:
-    return all(
-      _agree(y, arguments)
-      for y in custom_gradient_ops.results(op)
-      if y.dtype.is_floating
-    )
+    custom = [_custom_gradients(y, arguments) for y in results]
   except LookupError:
     logging.warning(
       "The custom gradient of %r is not known in this process: the module has "
@@ -75,15 +72,13 @@ def _is_natural(ops: list[Any]) -> bool:
       op.name,
     )
     return True
+  return all(_is_of(y, arguments, x) for y, x in zip(results, custom))
 
 
-def _agree(result: Any, arguments: dict[str, Any]) -> bool:
-  """Whether a result's gradients for the arguments, by name, are the same.
-
-  Raises:
-    LookupError: the custom gradient is not known in this process.
-  """
-  custom = _custom_gradients(result, arguments)
+def _is_of(
+  result: Any, arguments: dict[str, Any], custom: dict[str, Any]
+) -> bool:
+  """Whether TensorFlow gives a result the gradients for its arguments."""
   random = np.random.RandomState(0)
   values = {
     name: random.normal(size=_known_shape(x)).astype(x.dtype.as_numpy_dtype)
@@ -94,7 +89,10 @@ def _agree(result: Any, arguments: dict[str, Any]) -> bool:
   drop_custom_gradients(graph_def)
   with tf.Graph().as_default() as graph:
     y, *copies = tf.import_graph_def(graph_def, None, names, name="")
-    gradients = tf.compat.v1.gradients(y, copies[: len(arguments)])
+    try:
+      gradients = tf.compat.v1.gradients(y, copies[: len(arguments)])
+    except LookupError:  # TensorFlow has none.
+      return False
     natural = {
       name: tf.convert_to_tensor(gradient)
       for name, gradient in zip(arguments, gradients)
@@ -108,7 +106,11 @@ def _agree(result: Any, arguments: dict[str, Any]) -> bool:
 
 
 def _custom_gradients(result: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-  """The gradients that a registered function gives, where it gives any."""
+  """The gradients that a registered function gives, by the arguments' names.
+
+  Raises:
+    LookupError: it is not known in this process.
+  """
   op = result.op
   found: dict[str, Any] = {}
   with op.graph.as_default(), tf.name_scope(custom_gradient_ops.CHECK_SCOPE):
@@ -164,4 +166,6 @@ def _known_shape(tensor: Any) -> list[int]:
 
 def _is_close(a: Any, b: Any) -> bool:
   scale = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-  return bool(np.max(np.abs(a - b), initial=0.0) <= _RELATIVE_TOLERANCE * scale)
+  return a.shape == b.shape and bool(
+    np.max(np.abs(a - b), initial=0.0) <= _RELATIVE_TOLERANCE * scale
+  )

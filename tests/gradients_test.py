@@ -60,6 +60,21 @@ def first_twice(x):
 
 
 @tf.custom_gradient
+def contrast(x):
+  """TensorFlow has no gradient of it."""
+  y = tf.raw_ops.AdjustContrastv2(
+    images=x[:, None, None, :], contrast_factor=1.0
+  )
+  return y[:, 0, 0, :], lambda dy: dy
+
+
+@tf.custom_gradient
+def total(x):
+  """Its gradient has the shape of the result."""
+  return tf.reduce_sum(x, 1, keepdims=True), lambda dy: dy
+
+
+@tf.custom_gradient
 def pair(x):
   """Two results, with natural gradients."""
   return (x * x, 3.0 * x), lambda da, db: 2.0 * x * da + 3.0 * db
@@ -102,6 +117,8 @@ UNNATURAL = {
   )[0],
   "in_a_function": tf.function(lambda x: reverse(x)),
   "beside_one_of_its_like": lambda x: scale_gradient(1.0)(x) + reverse(x),
+  "without_a_natural_one": contrast,
+  "of_another_shape": lambda x: x + total(x),
   "of_another_number": lambda x: (
     scale_gradient(1.0)(x) + scale_gradient(-1.0)(x)
   ),
