@@ -128,6 +128,11 @@ def function_graphs(graph, library) -> list:
   return found
 
 
+def copy_functions(graph, graph_def) -> None:
+  """Adds the functions of a graph to a GraphDef."""
+  graph._copy_functions_to_graph_def(graph_def, graph_def.ByteSize())  # pylint: disable=protected-access
+
+
 def run_eagerly(function):
   """Runs `function` with eager execution, even from inside a TF1 graph.
 

@@ -15,8 +15,8 @@ from hub_image_export.graph_defs import GraphDef
 
 ATTRIBUTE = "_gradient_op_type"
 # A check of gradients adds ops to graphs that outlive it, such as a user's
-# tf.function.
-CHECK_SCOPE = "custom_gradient_check"
+# tf.function; the slash keeps their scope out of any other.
+CHECK_SCOPE = "custom_gradient_check/"
 
 
 def names(graph_def: GraphDef) -> list[str]:
@@ -37,11 +37,13 @@ def arguments(op: Any) -> list[Any]:
 
 
 def results(op: Any) -> list[Any]:
-  """The outputs that anything reads."""
+  """The outputs that anything reads, or that their function returns."""
+  returned = {y.name for y in getattr(op.graph, "outputs", ())}
   return [
     y
     for y in op.outputs
-    if not all(_is_of_a_check(user) for user in y.consumers())
+    if y.name in returned
+    or not all(_is_of_a_check(user) for user in y.consumers())
   ]
 
 

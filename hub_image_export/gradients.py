@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from hub_image_export import custom_gradient_ops
-from hub_image_export.compat import function_graphs, tf
+from hub_image_export import custom_gradient_ops, excerpts
+from hub_image_export.compat import function_graphs, get_gradient_function, tf
 from hub_image_export.graph_defs import GraphDef
 
 _RELATIVE_TOLERANCE = 1e-3
@@ -59,65 +59,99 @@ def unnatural_gradients(graph: Any) -> list[str]:
 def _is_natural(ops: list[Any]) -> bool:
   """Tries the one of these ops, all of one kind, that takes least."""
   op = min(ops, key=_size)
-  arguments = [
-    x for x in custom_gradient_ops.arguments(op) if x.dtype.is_floating
-  ]
-  with op.graph.as_default(), tf.name_scope(custom_gradient_ops.CHECK_SCOPE):
+  arguments = {
+    x.name: x for x in custom_gradient_ops.arguments(op) if x.dtype.is_floating
+  }
+  results = [y for y in custom_gradient_ops.results(op) if y.dtype.is_floating]
+  try:
+    custom = [_custom_gradients(y, arguments) for y in results]
+  except LookupError:
+    logging.warning(
+      "The custom gradient of %r is not known in this process: the module has "
+      "TensorFlow's own",
+      op.name,
+    )
+    return True
+  return all(_is_of(y, arguments, x) for y, x in zip(results, custom))
+
+
+def _is_of(
+  result: Any, arguments: dict[str, Any], custom: dict[str, Any]
+) -> bool:
+  """Whether TensorFlow gives a result the gradients for its arguments."""
+  random = np.random.RandomState(0)
+  values = {
+    name: random.normal(size=_known_shape(x)).astype(x.dtype.as_numpy_dtype)
+    for name, x in arguments.items()
+  }
+  needed = [_natural_result(result), *arguments.values(), *custom.values()]
+  graph_def, names = excerpts.excerpt(needed, values)
+  drop_custom_gradients(graph_def)
+  with tf.Graph().as_default() as graph:
+    y, *copies = tf.import_graph_def(graph_def, None, names, name="")
     try:
-      custom = [
-        _gradients(y, arguments) for y in custom_gradient_ops.results(op)
-      ]
-    except LookupError:
-      logging.warning(
-        "The custom gradient of %r is not known in this process: the module "
-        "has TensorFlow's own",
-        op.name,
-      )
-      return True
-    natural = [_gradients(y, arguments) for y in _natural_results(op)]
-  pairs = []
-  for ours, theirs in zip(sum(custom, []), sum(natural, [])):
-    if (ours is None) != (theirs is None):
+      gradients = tf.compat.v1.gradients(y, copies[: len(arguments)])
+    except LookupError:  # TensorFlow has none.
       return False
-    if ours is not None:
-      pairs.append((ours, theirs))
-  return all(_is_close(a, b) for a, b in _evaluate(op, arguments, pairs))
+    natural = {
+      name: tf.convert_to_tensor(gradient)
+      for name, gradient in zip(arguments, gradients)
+      if gradient is not None
+    }
+  if natural.keys() != custom.keys():
+    return False
+  custom = dict(zip(custom, copies[len(arguments) :]))
+  pairs = [(custom[name], natural[name]) for name in natural]
+  return all(_is_close(a, b) for a, b in _evaluate(graph, pairs))
 
 
-def _gradients(result: Any, arguments: list[Any]) -> list[Any]:
-  if not result.dtype.is_floating:
-    return [None] * len(arguments)
-  return tf.compat.v1.gradients(result, arguments)
+def _custom_gradients(result: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+  """The gradients that a registered function gives, by the arguments' names.
+
+  Raises:
+    LookupError: it is not known in this process.
+  """
+  op = result.op
+  found: dict[str, Any] = {}
+  with op.graph.as_default(), tf.name_scope(custom_gradient_ops.CHECK_SCOPE):
+    of_results = [
+      tf.ones_like(y) if y.name == result.name else _zeros(y)
+      for y in op.outputs
+    ]
+    of_inputs = get_gradient_function(op)(op, *of_results)
+    if not isinstance(of_inputs, (list, tuple)):
+      of_inputs = [of_inputs]
+    for x, gradient in zip(op.inputs, of_inputs):
+      if gradient is not None and x.name in arguments:
+        gradient = tf.convert_to_tensor(gradient)
+        # The same tensor may be an argument twice.
+        found[x.name] = (
+          found[x.name] + gradient if x.name in found else gradient
+        )
+  return found
 
 
-def _natural_results(op: Any) -> list[Any]:
-  """The same results on a way that avoids the registered gradient.
+def _zeros(output: Any) -> Any:
+  differentiable = output.dtype.is_floating or output.dtype.is_complex
+  return tf.zeros_like(output) if differentiable else None
+
+
+def _natural_result(result: Any) -> Any:
+  """The same result on a way that avoids the registered gradient.
 
   `tf.custom_gradient` passes results and arguments through one IdentityN;
   its results are computed from its arguments by ops of their own.
   """
-  if op.type == "IdentityN":
-    return [op.inputs[y.value_index] for y in custom_gradient_ops.results(op)]
-  plain = GraphDef(node=[op.node_def])
-  drop_custom_gradients(plain)
-  inputs = dict(zip(op.node_def.input, op.inputs))
-  names = [
-    f"{op.name}:{y.value_index}" for y in custom_gradient_ops.results(op)
-  ]
-  return tf.import_graph_def(plain, inputs, names, name="natural")
+  op = result.op
+  return op.inputs[result.value_index] if op.type == "IdentityN" else result
 
 
-def _evaluate(op: Any, arguments: list[Any], pairs: list[tuple]) -> list:
-  random = np.random.RandomState(0)
-  feeds = {
-    x.name: random.normal(size=_known_shape(x)).astype(x.dtype.as_numpy_dtype)
-    for x in arguments
-  }
-  # Its optimizers would look at all of the network before these ops.
+def _evaluate(graph: Any, pairs: list[tuple]) -> list[tuple]:
+  # Its optimizers would take longer than these few ops.
   config = tf.compat.v1.ConfigProto()
   config.graph_options.rewrite_options.disable_meta_optimizer = True
-  with tf.compat.v1.Session(graph=op.graph, config=config) as session:
-    return session.run(pairs, feeds)
+  with tf.compat.v1.Session(graph=graph, config=config) as session:
+    return session.run(pairs)
 
 
 def _size(op: Any) -> int:
@@ -132,4 +166,6 @@ def _known_shape(tensor: Any) -> list[int]:
 
 def _is_close(a: Any, b: Any) -> bool:
   scale = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-  return bool(np.max(np.abs(a - b), initial=0.0) <= _RELATIVE_TOLERANCE * scale)
+  return a.shape == b.shape and bool(
+    np.max(np.abs(a - b), initial=0.0) <= _RELATIVE_TOLERANCE * scale
+  )

@@ -39,6 +39,42 @@ def product(x, y):
 
 
 @tf.custom_gradient
+def natural_product(x, y):
+  return x * y, lambda dy: (y * dy, x * dy)
+
+
+@tf.custom_gradient
+def positive_square(x):
+  """Fails with negative values."""
+  with tf.control_dependencies([v1.assert_positive(x)]):
+    return x * x, lambda dy: 2.0 * x * dy
+
+
+@tf.custom_gradient
+def first_twice(x):
+  """TensorFlow's gradient of it is not a tensor but IndexedSlices."""
+  first = tf.zeros([2 * tf.shape(x)[0]], tf.int32)
+  return tf.gather(x, first), lambda dy: tf.scatter_nd(
+    first[:, None], dy, tf.shape(x)
+  )
+
+
+@tf.custom_gradient
+def contrast(x):
+  """TensorFlow has no gradient of it."""
+  y = tf.raw_ops.AdjustContrastv2(
+    images=x[:, None, None, :], contrast_factor=1.0
+  )
+  return y[:, 0, 0, :], lambda dy: dy
+
+
+@tf.custom_gradient
+def total(x):
+  """Its gradient has the shape of the result."""
+  return tf.reduce_sum(x, 1, keepdims=True), lambda dy: dy
+
+
+@tf.custom_gradient
 def pair(x):
   """Two results, with natural gradients."""
   return (x * x, 3.0 * x), lambda da, db: 2.0 * x * da + 3.0 * db
@@ -58,6 +94,12 @@ NATURAL = {
   "swish": lambda x: tf.nn.swish(x),
   "keras_swish": lambda x: tf.keras.activations.swish(x),
   "twice": lambda x: square(square(x)),
+  "of_one_tensor_twice": lambda x: natural_product(x, x),
+  "at_the_end_of_a_branch": lambda x: tf.cond(
+    tf.reduce_sum(x) > 0.0, lambda: square(x), lambda: x
+  ),
+  "of_what_it_asserts": positive_square,
+  "sparse": first_twice,
   "in_a_function": tf.function(lambda x: square(x)),
 }
 UNNATURAL = {
@@ -65,9 +107,18 @@ UNNATURAL = {
   "reverse": reverse,
   "clip_gradient": clip_gradient,
   "product": lambda x: product(x, x + 1.0),
+  "product_of_one_tensor": lambda x: product(x, x),
   "behind_a_natural_one": lambda x: reverse(square(x)),
+  "at_the_end_of_a_branch": lambda x: tf.cond(
+    tf.reduce_sum(x) > 0.0, lambda: reverse(x), lambda: square(x)
+  ),
+  "in_a_loop": lambda x: tf.while_loop(
+    lambda y: tf.reduce_sum(y) > 9.0, lambda y: [reverse(y)], [x]
+  )[0],
   "in_a_function": tf.function(lambda x: reverse(x)),
   "beside_one_of_its_like": lambda x: scale_gradient(1.0)(x) + reverse(x),
+  "without_a_natural_one": contrast,
+  "of_another_shape": lambda x: x + total(x),
   "of_another_number": lambda x: (
     scale_gradient(1.0)(x) + scale_gradient(-1.0)(x)
   ),
@@ -88,6 +139,13 @@ def test_natural_gradients_are_no_finding(name):
 def test_other_gradients_are_found(name):
   found = gradients.unnatural_gradients(trace(UNNATURAL[name]).graph)
   assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", UNNATURAL)
+def test_a_second_check_finds_the_same(name):
+  graph = trace(UNNATURAL[name]).graph
+  first = gradients.unnatural_gradients(graph)
+  assert gradients.unnatural_gradients(graph) == first
 
 
 def test_the_check_leaves_functions_as_they_are():
