@@ -147,8 +147,9 @@ def _zero_seeds(graph_def: GraphDef) -> None:
 def _draws(node: NodeDef, functions: set[str]) -> bool:
   if node.op in PLAIN_DRAWS or node.op in GENERATOR_OPS:
     return True
-  return node.op in functions or any(
-    value.func.name in functions for value in node.attr.values()
+  return bool(functions) and (
+    node.op in functions
+    or any(value.func.name in functions for value in node.attr.values())
   )
 
 

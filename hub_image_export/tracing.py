@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from hub_image_export import arguments, contract, keras_layers
 from hub_image_export.compat import tf
 from hub_image_export.errors import SourceError
+from hub_image_export.graph_defs import GraphDef
 from hub_image_export.keras_layers import LayerCalls
 from hub_image_export.results import Request
 from hub_image_export.sources import Source
@@ -56,6 +58,11 @@ class Trace:
   penalties: list[str]
   layers: LayerCalls
   made: frozenset[str]
+
+  @functools.cached_property
+  def graph_def(self) -> GraphDef:
+    """What was traced, with static shapes; nobody may change it."""
+    return self.wrapped.graph.as_graph_def(add_shapes=True)
 
   @property
   def collections(self) -> list[str]:

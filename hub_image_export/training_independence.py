@@ -21,6 +21,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from hub_image_export import keras_layers, known_ops
+from hub_image_export.graph_defs import GraphDef
 from hub_image_export.sources import Source
 from hub_image_export.tracing import Trace
 
@@ -58,14 +59,13 @@ def training_cannot_differ(source: Source, inference: Trace) -> bool:
     keras_layers.is_layer(source.call)
     and any(layer is source.call for layer in layers)
     and not inference.made
-    and not _changes_state(inference.wrapped.graph)
     and all(_ignores_training(layer) for layer in layers)
+    and not _changes_state(inference.graph_def)
   )
 
 
-def _changes_state(graph: Any) -> bool:
+def _changes_state(graph_def: GraphDef) -> bool:
   """Whether any op does more than read variables and compute."""
-  graph_def = graph.as_graph_def()
   bodies = [function.node_def for function in graph_def.library.function]
   ops = {node.op for nodes in [graph_def.node, *bodies] for node in nodes}
   return not all(map(known_ops.only_computes, ops))

@@ -107,9 +107,7 @@ def make_variant(
   Raises:
     ValueError: something in the graph cannot be part of a module.
   """
-  graph_def = functions.inline_calls(
-    trace.wrapped.graph.as_graph_def(add_shapes=True)
-  )
+  graph_def = functions.inline_calls(trace.graph_def)
   hermetic.fill_constants(graph_def, captured)
   outputs = [*trace.tasks.values(), *trace.endpoints.values()]
   activations = _strip_activations(graph_def, trace.tasks)
@@ -165,6 +163,8 @@ def _weight_penalties(
   Consumers import the collection without the inputs: a penalty that depends
   on the images would ask them for a placeholder that they do not know.
   """
+  if not trace.penalties:
+    return [], []
   graph_def = prune(graph_def, trace.penalties)
   hashes = fingerprints(graph_def, _leaves(variables))
   of_images = descendants(graph_def, [contract.IMAGES])

@@ -133,23 +133,20 @@ def substitute(
     ops: The ops that `rewrite` wants to see.
     rewrite: Adds the new nodes, if any, to the substitution it is given.
   """
-  if not any(node.op in ops for node in graph_def.node):
-    return 0
-  nodes = graph_defs.nodes_by_name(graph_def)
-  kept: list[NodeDef] = []
+  wanted = [node for node in graph_def.node if node.op in ops]
+  nodes = graph_defs.nodes_by_name(graph_def) if wanted else {}
   redirected: dict[str, str] = {}
   count = 0
-  for node in graph_def.node:
-    if node.op not in ops:
-      kept.append(node)
-      continue
+  for node in wanted:
     substitution = Substitution(node, nodes)
     rewrite(node, substitution)
-    kept.extend(substitution.added or [node])
     redirected.update(substitution.redirected)
-    count += bool(substitution.added)
-  if count:
-    graph_defs.replace_nodes(graph_def, kept)
+    if substitution.added:
+      *new, successor = substitution.added
+      graph_def.node.extend(new)
+      node.CopyFrom(successor)
+      count += 1
+  if redirected:
     graph_defs.replace_inputs(graph_def, redirected)
   return count
 
