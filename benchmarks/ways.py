@@ -23,7 +23,7 @@ def ours(fn: Any, size: int, path: str, phases: Phases, **options) -> None:
 
 
 def floor(model: Any, case: Case, path: str, phases: Phases) -> None:
-  """What no way can do without: tracing both variants, writing the bytes.
+  """Tracing both variants, writing the bytes, and nothing else.
 
   It leaves no module, but a checkpoint.
   """

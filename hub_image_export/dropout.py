@@ -54,6 +54,8 @@ def dropout_on(
     The name scope of the op, which is that of the layer where a layer made
     it, or the op's name where it has no scope; None if there is no dropout.
   """
+  if not any(node.op in _RANDOM for node in graph_def.node):
+    return None
   return _Search(graph_def, images).dropout(tensor)
 
 

@@ -33,6 +33,7 @@ _TRUSTED = (
   | _TENSORFLOW
   | {"builtins", "collections", "inspect", "numpy", "_thread"}
 )
+_PLAIN = frozenset({type(None), bool, int, float, str})
 # They pass `training` on to their layers, and do nothing else with it.
 _CONTAINERS = ("Functional", "Sequential")
 _ACTIVITY_REGULARIZERS = ("activity_regularizer", "_activity_regularizer")
@@ -163,6 +164,8 @@ def _has_no_use_for_training(call: Any) -> bool:
 
 def _is_known(value: Any, owner: Any) -> bool:
   """Whether no code of the user's can hide in an attribute or argument."""
+  if type(value) in _PLAIN:
+    return True
   if _package(type(value)) not in _TRUSTED:
     return keras_layers.is_layer(value)  # Judged where it is called.
   if isinstance(value, Mapping):
