@@ -27,7 +27,11 @@ def test_a_signal_ends_it_as_an_exception(name, capsys):
       # A second one does not wait for the cleaning up.
       cleaned.append(signal.getsignal(number))
 
-  assert run(main) == command_line.EXIT_UNUSABLE
+  before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP.
+  try:
+    assert run(main) == command_line.EXIT_UNUSABLE
+  finally:
+    signal.signal(number, before)
   assert cleaned == [signal.SIG_DFL]
   assert capsys.readouterr().err == f"script: ended by {name}\n"
 
