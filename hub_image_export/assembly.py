@@ -18,7 +18,7 @@ from hub_image_export import (
 )
 from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.errors import reason
-from hub_image_export.garbage import collector_paused
+from hub_image_export.garbage import full_collections_paused
 from hub_image_export.image_function import (
   ImageFunction,
   check_momentum_is_used,
@@ -79,7 +79,7 @@ def build(
     arch_name=options.arch_name,
   )
   progress.tell("Tracing the model")
-  with collector_paused():
+  with full_collections_paused():
     function = run_eagerly(lambda: _trace(fn, interface, request, options))
     _check_widths(function, interface, num_classes)
     _warn_of_bare_endpoints(function)

@@ -32,7 +32,7 @@ from hub_image_export.compat import (
   tf,
 )
 from hub_image_export.errors import CheckError
-from hub_image_export.garbage import collector_paused
+from hub_image_export.garbage import full_collections_paused
 from hub_image_export.image_function import ImageFunction
 from hub_image_export.module_files import write_module
 from hub_image_export.module_graph import Interface, make_module_fn
@@ -129,7 +129,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
         f"{shown} without checkpoint_path: expected the checkpoint that this "
         "is about"
       )
-    with collector_paused():
+    with full_collections_paused():
       return run_eagerly(
         lambda: spec._export_eagerly(path, overwrite, verify, check)
       )

@@ -66,8 +66,8 @@ def verify(
   """Compares the module in `path` with the source of `spec`.
 
   Random images of two batch sizes are used; with variable sizes, of two sizes.
-  The source computes while the module is loaded: that is work for TensorFlow's
-  threads here, and for Python there.
+  The source computes them side by side, as some kernels use one core only, and
+  while the module is loaded, which keeps Python busy.
 
   Args:
     path: the module's directory.
@@ -83,14 +83,15 @@ def verify(
   """
   batches = _batches(spec)
   try:
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-      expected = beside.submit(_run_source, spec, batches)
+    source = reference.under_values(spec.function)
+    with concurrent.futures.ThreadPoolExecutor(len(batches)) as beside:
+      expected = beside.map(lambda b: _run_source(spec, source, b), batches)
       with _loaded(path, spec) as module:
         found = [
           module.session.run(module.outputs, {module.images: batch})
           for batch in batches
         ]
-        differences = _compare_outputs(spec, found, expected.result())
+        differences = _compare_outputs(spec, found, list(expected))
         if then is not None:
           then(module)
         return differences
@@ -148,23 +149,15 @@ def _loaded(path: str, spec: ImageModuleSpec) -> Iterator[LoadedModule]:
 
 
 def _run_source(
-  spec: ImageModuleSpec, batches: list[np.ndarray]
-) -> list[dict[str, np.ndarray]]:
-  """What the source gives for each batch, by the names of the outputs."""
-  source = reference.under_values(spec.function)
-  return [
-    _by_output(reference.run(source, batch, spec.interface))
-    for batch in batches
-  ]
-
-
-def _by_output(results: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
+  spec: ImageModuleSpec, source: Any, batch: np.ndarray
+) -> dict[str, np.ndarray]:
+  results = reference.run(source, batch, spec.interface)
   endpoints = {k: v.numpy() for k, v in results["endpoints"].items()}
-  named = {}
+  expected = {}
   for task, value in results["tasks"].items():
-    named[f"{task}/{contract.DEFAULT_OUTPUT}"] = value.numpy()
-    named.update({f"{task}/{k}": v for k, v in endpoints.items()})
-  return named
+    expected[f"{task}/{contract.DEFAULT_OUTPUT}"] = value.numpy()
+    expected.update({f"{task}/{k}": v for k, v in endpoints.items()})
+  return expected
 
 
 def _activated(output: str, value: Any, activations: dict[str, str]) -> Any:
