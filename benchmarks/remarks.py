@@ -16,7 +16,9 @@ def of_export(results: Results) -> str:
   models = results.names("export", "model")
   floors = [_ratio(results, model, "floor", "by_hand") for model in models]
   shares = {
-    phase: statistics.median(_share(results, m, phase) for m in models)
+    phase: statistics.median(
+      _ratio(results, model, "ours", "ours", phase) for model in models
+    )
     for phase in _PHASES
   }
   listed = ", ".join(f"`{k}` {v:.0%}" for k, v in shares.items())
@@ -49,11 +51,4 @@ def _ratio(
   return figures.ratio(
     figures.seconds(results, "export", phase, model=model, way=over),
     figures.seconds(results, "export", model=model, way=under),
-  )
-
-
-def _share(results: Results, model: str, phase: str) -> float:
-  return figures.ratio(
-    figures.seconds(results, "export", phase, model=model, way="ours"),
-    figures.seconds(results, "export", model=model, way="ours"),
   )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hub_image_export.compat import copy_functions, tf
-from hub_image_export.graph_defs import GraphDef, NodeDef, node_of
+from hub_image_export.compat import copy_functions
+from hub_image_export.graph_defs import GraphDef, constant_node, node_of
 
 
 def excerpt(
@@ -34,7 +34,8 @@ def excerpt(
     name: f"excerpt_constants/{i}:0" for i, name in enumerate(values)
   }
   graph_def.node.extend(
-    _constant(constants[name], value) for name, value in values.items()
+    constant_node(node_of(constants[name]), value)
+    for name, value in values.items()
   )
   pending = [x.op for x in tensors if x.name not in constants]
   seen = set()
@@ -51,11 +52,3 @@ def excerpt(
     pending += [x.op for x in op.inputs if x.name not in constants]
   copy_functions(graph, graph_def)
   return graph_def, [constants.get(x.name, x.name) for x in tensors]
-
-
-def _constant(name: str, value: np.ndarray) -> NodeDef:
-  tensor = tf.make_tensor_proto(value)
-  node = NodeDef(name=node_of(name), op="Const")
-  node.attr["dtype"].type = tensor.dtype
-  node.attr["value"].tensor.CopyFrom(tensor)
-  return node

@@ -10,6 +10,8 @@ import collections
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
+
 from hub_image_export.compat import tf
 
 GraphDef = tf.compat.v1.GraphDef
@@ -34,6 +36,25 @@ def data_inputs(node: NodeDef) -> list[str]:
 def is_ordered(node: NodeDef) -> bool:
   """Whether it has control inputs, which come last."""
   return bool(node.input) and node.input[-1][0] == "^"
+
+
+def ordering_nodes(graph_def: GraphDef) -> set[str]:
+  """Names of the nodes that others wait for, by their control inputs."""
+  return {
+    name[1:]
+    for node in graph_def.node
+    if is_ordered(node)
+    for name in node.input
+    if name[0] == "^"
+  }
+
+
+def constant_node(name: str, value: np.ndarray) -> NodeDef:
+  tensor = tf.make_tensor_proto(value)
+  node = NodeDef(name=name, op="Const")
+  node.attr["dtype"].type = tensor.dtype
+  node.attr["value"].tensor.CopyFrom(tensor)
+  return node
 
 
 def nodes_by_name(graph_def: GraphDef) -> dict[str, NodeDef]:

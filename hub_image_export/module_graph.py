@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 
 from hub_image_export import contract, preprocessing
 from hub_image_export.compat import hub, tf
-from hub_image_export.graph_defs import GraphDef, canonical
+from hub_image_export.graph_defs import GraphDef, canonical, ordering_nodes
 from hub_image_export.variable_nodes import (
   VariableNodes,
   VariableTensors,
@@ -113,9 +113,7 @@ def _values_read(
 
   Reads are a third of a network's nodes, and the variables bring their own.
   """
-  ordering = {
-    name[1:] for n in graph_def.node for name in n.input if name[0] == "^"
-  }
+  ordering = ordering_nodes(graph_def)
   return {
     node.name: variables[canonical(node.input[0])].value
     for node in graph_def.node

@@ -15,6 +15,7 @@ from hub_image_export.graph_defs import (
   NodeDef,
   canonical,
   is_ordered,
+  ordering_nodes,
   replace_inputs,
   resolve_chains,
 )
@@ -32,7 +33,7 @@ def bypass_redundant_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
     graph_def: without custom gradients, which identities may carry.
     kept: names of nodes, or of tensors, that are known by their names.
   """
-  needed = {canonical(name) for name in kept} | _ordering(graph_def)
+  needed = {canonical(name) for name in kept} | ordering_nodes(graph_def)
   constants: dict[bytes, str] = {}
   stand_ins: dict[str, str] = {}
   for node in graph_def.node:
@@ -47,16 +48,6 @@ def bypass_redundant_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
         stand_ins[canonical(f"{node.name}:{i}")] = canonical(tensor)
   resolve_chains(stand_ins)
   replace_inputs(graph_def, stand_ins)
-
-
-def _ordering(graph_def: GraphDef) -> set[str]:
-  return {
-    name[1:]
-    for node in graph_def.node
-    if is_ordered(node)
-    for name in node.input
-    if name[0] == "^"
-  }
 
 
 def _content(node: NodeDef) -> bytes:

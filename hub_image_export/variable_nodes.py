@@ -15,7 +15,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.compat import tf, variable_pb2
-from hub_image_export.graph_defs import GraphDef, NodeDef
+from hub_image_export.graph_defs import GraphDef, NodeDef, constant_node
 from hub_image_export.variables import Variable
 
 
@@ -107,8 +107,8 @@ class _Zeros:
     name = f"{self._scope}/{len(self._names)}"
     zero = f"{self._scope}/{dtype.name}"
     if zero not in self.nodes:
-      self.nodes[zero] = _const(zero, np.zeros([], dtype.as_numpy_dtype))
-    dims = _const(f"{name}/shape", np.array(shape, np.int32))
+      self.nodes[zero] = constant_node(zero, np.zeros([], dtype.as_numpy_dtype))
+    dims = constant_node(f"{name}/shape", np.array(shape, np.int32))
     fill = _node(name, "Fill", [dims.name, zero])
     fill.attr["T"].type = dtype.as_datatype_enum
     fill.attr["index_type"].type = tf.int32.as_datatype_enum
@@ -136,14 +136,6 @@ def _nodes(variable: Variable, zeros: str) -> list[NodeDef]:
 
 def _node(name: str, op: str, inputs: list[str]) -> NodeDef:
   return NodeDef(name=name, op=op, input=inputs)
-
-
-def _const(name: str, value: np.ndarray) -> NodeDef:
-  node = _node(name, "Const", [])
-  tensor = tf.make_tensor_proto(value)
-  node.attr["value"].tensor.CopyFrom(tensor)
-  node.attr["dtype"].type = tensor.dtype
-  return node
 
 
 def _proto(variable: Variable, zeros: str) -> Any:
