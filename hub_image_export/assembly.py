@@ -16,6 +16,7 @@ from hub_image_export import (
   progress,
   reference,
 )
+from hub_image_export.call_stack import with_room
 from hub_image_export.compat import hub, run_eagerly, tf
 from hub_image_export.errors import reason
 from hub_image_export.garbage import full_collections_paused
@@ -36,6 +37,7 @@ from hub_image_export.tracing import Plan
 _SCALE_OF_BYTES = 0.1
 
 
+@with_room
 def build(
   fn: Any,
   height: int,

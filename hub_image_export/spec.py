@@ -17,6 +17,7 @@ from hub_image_export import (
   verification,
   weights,
 )
+from hub_image_export.call_stack import with_room
 from hub_image_export.checker import Report, check_module
 from hub_image_export.checkpoint_names import NameRules
 from hub_image_export.checkpoints import (
@@ -192,6 +193,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       return values
     return keras_values.read(model, values.path, self.function.variables)
 
+  @with_room
   def _export_eagerly(
     self,
     path: str | os.PathLike[str],
