@@ -1,9 +1,13 @@
 """Variables in a TF1 graph, all in one import.
 
 `get_variable` takes milliseconds for each variable. Here the nodes of all
-variables (handle, assignment of the initial value, read) are written into one
-GraphDef, and the collections hold what is exported of a variable: its proto.
-Variables of one shape and type share their initial value.
+variables (a handle and a read of each) are written into one GraphDef, and the
+collections hold what is exported of a variable: its proto.
+
+A module's variables have no initial values of their own: `hub.Module` lets its
+checkpoint initialize them. One initializer that does nothing stands for all.
+Who runs it by mistake keeps the values that were restored, or is told by
+TensorFlow of variables without values.
 """
 
 from __future__ import annotations
@@ -11,11 +15,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from hub_image_export import contract
 from hub_image_export.compat import tf, variable_pb2
-from hub_image_export.graph_defs import GraphDef, NodeDef, constant_node
+from hub_image_export.graph_defs import GraphDef, NodeDef
 from hub_image_export.variables import Variable
 
 
@@ -31,16 +33,14 @@ class VariableNodes:
   """The nodes of a module's variables: made once, added to each variant."""
 
   def __init__(self, variables: tuple[Variable, ...]) -> None:
-    zeros = _Zeros(free_scope("zeros", variables))
-    nodes = [node for v in variables for node in _nodes(v, zeros.of(v))]
-    self._graph_def = GraphDef(node=[*zeros.nodes.values(), *nodes])
+    nothing = NodeDef(name=free_scope("initialize", variables), op="NoOp")
+    nodes = [node for v in variables for node in _nodes(v)]
+    self._graph_def = GraphDef(node=[nothing, *nodes])
     self._graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
-    self._protos = [_proto(v, zeros.of(v)) for v in variables]
+    self._protos = [_proto(v, initializer=nothing.name) for v in variables]
 
   def add(self) -> dict[str, VariableTensors]:
     """Adds the variables to the current graph and its collections.
-
-    Their initial values are zeros: real values come from a checkpoint.
 
     Returns:
       The tensors of each variable by its name.
@@ -84,66 +84,28 @@ def free_scope(scope: str, variables: tuple[Variable, ...]) -> str:
   return scope
 
 
-class _Zeros:
-  """Nodes of zeros, one for each shape and type.
-
-  Attributes:
-    nodes: by name, all that were asked for and the constants that they read.
-  """
-
-  def __init__(self, scope: str) -> None:
-    self.nodes: dict[str, NodeDef] = {}
-    self._names: dict[tuple, str] = {}
-    self._scope = scope
-
-  def of(self, variable: Variable) -> str:
-    """The name of the node with a variable's initial value."""
-    key = tuple(variable.shape), variable.dtype
-    if key not in self._names:
-      self._names[key] = self._add(variable.shape, variable.dtype)
-    return self._names[key]
-
-  def _add(self, shape: Any, dtype: Any) -> str:
-    name = f"{self._scope}/{len(self._names)}"
-    zero = f"{self._scope}/{dtype.name}"
-    if zero not in self.nodes:
-      self.nodes[zero] = constant_node(zero, np.zeros([], dtype.as_numpy_dtype))
-    dims = constant_node(f"{name}/shape", np.array(shape, np.int32))
-    fill = _node(name, "Fill", [dims.name, zero])
-    fill.attr["T"].type = dtype.as_datatype_enum
-    fill.attr["index_type"].type = tf.int32.as_datatype_enum
-    self.nodes.update({dims.name: dims, name: fill})
-    return name
-
-
 def _read_name(variable: Variable) -> str:
   """TensorFlow 1.15 looks for it under this name."""
   return f"{variable.name}/Read/ReadVariableOp"
 
 
-def _nodes(variable: Variable, zeros: str) -> list[NodeDef]:
+def _nodes(variable: Variable) -> list[NodeDef]:
   name, dtype = variable.name, variable.dtype
-  handle = _node(name, "VarHandleOp", [])
+  handle = NodeDef(name=name, op="VarHandleOp")
   handle.attr["shape"].shape.CopyFrom(variable.shape.as_proto())
   handle.attr["shared_name"].s = name.encode()
   handle.attr["container"].s = b""
-  assign = _node(f"{name}/Assign", "AssignVariableOp", [name, zeros])
-  read = _node(_read_name(variable), "ReadVariableOp", [name])
-  for node in (handle, assign, read):
+  read = NodeDef(name=_read_name(variable), op="ReadVariableOp", input=[name])
+  for node in (handle, read):
     node.attr["dtype"].type = dtype.as_datatype_enum
-  return [handle, assign, read]
+  return [handle, read]
 
 
-def _node(name: str, op: str, inputs: list[str]) -> NodeDef:
-  return NodeDef(name=name, op=op, input=inputs)
-
-
-def _proto(variable: Variable, zeros: str) -> Any:
+def _proto(variable: Variable, initializer: str) -> Any:
   name = variable.name
   return variable_pb2.VariableDef(
     variable_name=f"{name}:0",
-    initial_value_name=f"{zeros}:0",
-    initializer_name=f"{name}/Assign",
+    initializer_name=initializer,
     snapshot_name=f"{_read_name(variable)}:0",
     is_resource=True,
     trainable=variable.trainable,
