@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -13,16 +14,18 @@ from hub_image_export.compat import tf
 from hub_image_export.errors import WeightsError
 from hub_image_export.variables import Variable
 
-# Values from a file are held in memory while they are written.
+# Values from a file are held in memory while they are written, a group of
+# variables at a time. Those in memory already are written by all processors.
 _GROUP_BYTES = 64_000_000
 
 
 def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
   """Writes `variables` as a TF1 checkpoint.
 
-  Live values are written straight from their memory. Those that come from
-  files are read and written in groups, a shard of the checkpoint each: no more
-  than a group, or one large value, is in memory at a time.
+  Each 64 MB of values are a shard. Live values are written straight from their
+  memory, shards side by side. Those that come from files are read and written
+  one shard after the other: no more than that, or one large value, is in
+  memory at a time.
 
   Nothing is written where there are none: an empty checkpoint is no valid one.
 
@@ -44,11 +47,7 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
       _write_group(prefix, variables)
       return
     shards = [f"{prefix}.part{i:05}" for i in range(len(groups))]
-    pairs = progress.shown(
-      list(zip(shards, groups)), "Writing weights", lambda p: _num_bytes(p[1])
-    )
-    for shard, group in pairs:
-      _write_group(shard, group)
+    _write_groups(shards, groups)
     tf.raw_ops.MergeV2Checkpoints(
       checkpoint_prefixes=shards,
       destination_prefix=prefix,
@@ -56,6 +55,24 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
     )
   except tf.errors.OpError as error:
     raise OSError(f"the checkpoint: {error.message}") from error
+
+
+def _write_groups(prefixes: list[str], groups: list[list[Variable]]) -> None:
+  live = all(variable.stored is None for group in groups for variable in group)
+  with concurrent.futures.ThreadPoolExecutor(
+    os.cpu_count() if live else 1
+  ) as pool:
+    writing = [
+      pool.submit(_write_group, *pair) for pair in zip(prefixes, groups)
+    ]
+    try:
+      for written, _ in progress.shown(
+        zip(writing, groups), "Writing weights", lambda w: _num_bytes(w[1])
+      ):
+        written.result()
+    except BaseException:
+      pool.shutdown(wait=False, cancel_futures=True)
+      raise
 
 
 def _write_group(prefix: str, variables: list[Variable]) -> None:
@@ -68,10 +85,7 @@ def _write_group(prefix: str, variables: list[Variable]) -> None:
 
 
 def _groups(variables: list[Variable]) -> Iterator[list[Variable]]:
-  """Lists of variables that are read at once, in the same order."""
-  if all(variable.stored is None for variable in variables):
-    yield variables
-    return
+  """Lists of variables that are written at once, in the same order."""
   group: list[Variable] = []
   for variable in variables:
     if group and _num_bytes([*group, variable]) > _GROUP_BYTES:

@@ -7,6 +7,7 @@ name, so that the same model gives the same bytes.
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -53,10 +54,7 @@ def write_manifest(module: str, spec: ImageModuleSpec) -> None:
   content = {
     "activations": dict(function.inference.activations),
     "default_task": interface.default_task,
-    "files": {
-      name: sha256_of(os.path.join(module, *name.split("/")))
-      for name in files_of(module)
-    },
+    "files": _hashes(module),
     "format": FORMAT,
     "image_size": [interface.height, interface.width],
     "labels_sha256": _labels_hash(interface.labels),
@@ -102,6 +100,13 @@ def read_manifest(module: str) -> Statements:
     activation if activation in ("softmax", "sigmoid") else None,
     preprocessing if isinstance(preprocessing, str) else None,
   )
+
+
+def _hashes(module: str) -> dict[str, str]:
+  names = files_of(module)
+  paths = [os.path.join(module, *name.split("/")) for name in names]
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    return dict(zip(names, pool.map(sha256_of, paths)))
 
 
 def _as_text(labels: tuple[str, ...]) -> bytes:
