@@ -87,11 +87,14 @@ def _write_group(prefix: str, variables: list[Variable]) -> None:
 def _groups(variables: list[Variable]) -> Iterator[list[Variable]]:
   """Lists of variables that are written at once, in the same order."""
   group: list[Variable] = []
+  held = 0
   for variable in variables:
-    if group and _num_bytes([*group, variable]) > _GROUP_BYTES:
+    size = _num_bytes([variable])
+    if group and held + size > _GROUP_BYTES:
       yield group
-      group = []
+      group, held = [], 0
     group.append(variable)
+    held += size
   yield group
 
 
