@@ -79,6 +79,9 @@ def _of_run(run: Results) -> Iterator[str]:
   if "startup" in run.tables:
     yield "### Starting up\n"
     yield tables.start_up(run) + "\n"
+  if "depth" in run.tables:
+    yield "### Tracing MobileNetV2 from deep within other calls\n"
+    yield tables.depth(run) + "\n"
 
 
 def _of_export(run: Results) -> Iterator[str]:

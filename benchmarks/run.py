@@ -78,6 +78,13 @@ def start_up(repeats: int) -> Rows:
     yield "startup", row
 
 
+def depth(repeats: int) -> Rows:
+  """Tracing from deep down, with and without room on the call stack."""
+  for number in range(repeats):
+    for row in processes.run("benchmarks.depth_once")["rows"]:
+      yield "depth", {**row, "round": number}
+
+
 def _export_once(name: str, way: str, directory: str) -> dict[str, Any]:
   return processes.run(
     "benchmarks.export_once", model=name, way=way, path=f"{directory}/{way}"
@@ -89,9 +96,12 @@ _TABLES = {
   "consumer": ("load", "throughput"),
   "growth": ("growth",),
   "startup": ("startup",),
+  "depth": ("depth",),
 }
 # A line is drawn through all sizes, each of which adds to its sureness.
-_REPEATS = {"export": 3, "consumer": 3, "growth": 2, "startup": 7}
+_REPEATS = {
+  "export": 3, "consumer": 3, "growth": 2, "startup": 7, "depth": 5,
+}  # fmt: skip
 
 
 def measure(what: str, names: list[str], repeats: int) -> Rows:
@@ -100,6 +110,8 @@ def measure(what: str, names: list[str], repeats: int) -> Rows:
     return grow(repeats, growth.SIZES)
   if what == "startup":
     return start_up(repeats)
+  if what == "depth":
+    return depth(repeats)
   return {"export": export, "consumer": consumer}[what](names, repeats)
 
 

@@ -189,3 +189,21 @@ def start_up(results: Results) -> str:
     found = results.rows("startup", what=what)
     rows.append([what, Spread.of([row["seconds"] for row in found])])
   return markdown(["", "seconds"], rows)
+
+
+def depth(results: Results) -> str:
+  rows = []
+  for calls in results.names("depth", "depth"):
+    spreads = [
+      Spread.of(
+        [r["seconds"] for r in results.rows("depth", depth=calls, way=w)]
+      )
+      for w in ("plain", "ours")
+    ]
+    rows.append([calls, *spreads, figures.ratio(*reversed(spreads))])
+  return markdown(
+    [
+      "calls above", "`wrap_function` alone, s", "ours, s", "ours / alone",
+    ],
+    rows,
+  )  # fmt: skip

@@ -6,7 +6,17 @@ import os
 
 import pytest
 
-from benchmarks import figures, goals, growth, measure, page, run, startup, ways
+from benchmarks import (
+  depth_once,
+  figures,
+  goals,
+  growth,
+  measure,
+  page,
+  run,
+  startup,
+  ways,
+)
 from benchmarks.results import Results
 
 _DESCRIPTION = {
@@ -96,6 +106,16 @@ def test_startup_measures_imports_and_help():
   seconds = {row["what"]: row["seconds"] for row in rows}
   assert {startup.BASELINE, startup.EVERYTHING, startup.HELP} <= seconds.keys()
   assert min(seconds.values()) > 0
+
+
+def test_tracing_is_measured_at_each_depth(monkeypatch):
+  monkeypatch.setattr(depth_once, "_MODEL", "Tiny")
+  monkeypatch.setattr(depth_once, "_DEPTHS", (0, 7))
+  rows = depth_once.run()
+  assert [(row["depth"], row["way"]) for row in rows] == [
+    (0, "plain"), (0, "ours"), (7, "plain"), (7, "ours"),
+  ]  # fmt: skip
+  assert min(row["seconds"] for row in rows) > 0
 
 
 def test_the_peak_is_of_what_came_after():

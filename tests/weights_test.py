@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +50,51 @@ def test_equal_weights_give_equal_bytes(tmp_path):
         found.append((file, opened.read()))
     contents.append(found)
   assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_many_bytes_are_written_in_shards(stored, tmp_path, monkeypatch):
+  """Of variables in their order, filled up: one that is too large is alone."""
+  monkeypatch.setattr(weights, "_GROUP_BYTES", 100)
+  sizes = [10, 15, 1, 90, 1, 1, 20]  # Floats.
+  variables = [
+    variable(f"v{i}", np.arange(i, i + size, dtype=np.float32))
+    for i, size in enumerate(sizes)
+  ]
+  written = variables
+  if stored:
+    written = [dataclasses.replace(v, stored=v.source.numpy) for v in variables]
+  contents = []
+  for name in ("a", "b"):
+    prefix = weights.variables_prefix(str(tmp_path / name))
+    weights.write_checkpoint(prefix, written)
+    found = sorted((tmp_path / name / "variables").iterdir())
+    shards = [f.stat().st_size for f in found if ".data-" in f.name]
+    assert shards == [4 * n for n in (25, 1, 90, 22)]
+    assert len(found) == len(shards) + 1
+    contents.append([f.read_bytes() for f in found])
+  assert contents[0] == contents[1]
+  reader = tf.train.load_checkpoint(prefix)
+  assert len(reader.get_variable_to_shape_map()) == len(sizes)
+  for v in variables:
+    np.testing.assert_array_equal(reader.get_tensor(v.name), v.source.numpy())
+
+
+def test_no_shards_are_begun_after_one_has_failed(tmp_path, monkeypatch):
+  begun = []
+
+  def fail(prefix, group):
+    begun.append(group)
+    time.sleep(0.01)
+    raise tf.errors.ResourceExhaustedError(None, None, "the disk is full")
+
+  monkeypatch.setattr(weights, "_GROUP_BYTES", 4)
+  monkeypatch.setattr(weights, "_write_group", fail)
+  monkeypatch.setattr(os, "cpu_count", lambda: 1)
+  variables = [variable(f"v{i}", [1.0]) for i in range(1000)]
+  with pytest.raises(OSError, match="the disk is full"):
+    weights.write_checkpoint(str(tmp_path / "variables"), variables)
+  assert len(begun) < len(variables)
 
 
 def test_no_variables_no_checkpoint(tmp_path):
