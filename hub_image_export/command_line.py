@@ -23,6 +23,7 @@ from absl import flags
 
 from hub_image_export.arguments import shown
 from hub_image_export.errors import ImageExportError
+from hub_image_export.printable import printable
 
 EXIT_OK = 0
 EXIT_UNUSABLE = 1
@@ -105,15 +106,12 @@ def _terminate(number: int, frame: Any) -> None:
   raise _Terminated(signal.Signals(number).name)
 
 
-def printable(text: str) -> str:
-  """`text` without what a terminal would take for a command.
+def for_terminal(text: str) -> str:
+  """`text` in lines, and without what a terminal would take for a command.
 
-  Names in models and paths come from elsewhere. Line breaks are kept.
+  Names in models and paths come from elsewhere.
   """
-  return "".join(
-    c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
-    for c in text
-  )
+  return printable(text, kept="\n")
 
 
 def _parse(flag_values: flags.FlagValues, argv: list[str]) -> list[str]:
@@ -186,5 +184,5 @@ def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
 def _fail(argv: list[str], message: str) -> int:
   program = os.path.basename(argv[0]) if argv else "error"
   line = " ".join(message.split())
-  print(printable(f"{program}: {line}"), file=sys.stderr)
+  print(for_terminal(f"{program}: {line}"), file=sys.stderr)
   return EXIT_UNUSABLE

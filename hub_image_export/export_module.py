@@ -86,8 +86,8 @@ def main(argv: Sequence[str]) -> int:
     **checkpoint,
   )
   export_flags.PUBLISH.publish(summary, export_flags.OVERWRITE.value)
-  print(command_line.printable(str(summary)))
-  print(command_line.printable(_next_steps(summary.path)))
+  print(command_line.for_terminal(str(summary)))
+  print(command_line.for_terminal(_next_steps(summary.path)))
   return command_line.EXIT_OK
 
 
@@ -142,7 +142,7 @@ class _PrintableFormatter(standard_logging.Formatter):
   """One whose lines hold no commands for the terminal."""
 
   def format(self, record: standard_logging.LogRecord) -> str:
-    return command_line.printable(super().format(record))
+    return command_line.for_terminal(super().format(record))
 
 
 def _main_with_log(argv: Sequence[str]) -> int:

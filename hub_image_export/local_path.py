@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from hub_image_export import arguments
+
 # TensorFlow takes paths of checkpoints for patterns.
 _WILDCARDS = "*?[\\"
 
@@ -15,17 +17,7 @@ def local_path(path: str | os.PathLike[str]) -> str:
     TypeError, ValueError: it is no path, or no local one, or TensorFlow could
       not read a module from there.
   """
-  if not isinstance(path, (str, os.PathLike)):
-    raise TypeError(
-      f"the export path is of type {type(path).__name__}: expected a string"
-    )
-  path = os.fspath(path)
-  if not path:
-    raise ValueError("the export path is empty: expected a directory")
-  if "\0" in path:
-    raise ValueError(
-      f"the export path {path!r} has a null character, which no path can have"
-    )
+  path = arguments.check_path("path", path, "the module's directory")
   if "://" in path:
     raise ValueError(
       f"the export path {path!r} is not local: a module is put into place by a "

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from hub_image_export.checker import rules
 from hub_image_export.checker.summary import summary_lines
+from hub_image_export.printable import printable
 
 # A hostile module may have a million defects and names of a megabyte.
 MAX_FINDINGS_PER_RULE = 20
@@ -20,10 +21,7 @@ def clean(text: object) -> str:
   Names in a module are bytes from elsewhere: they may hold line breaks and
   the terminal's escape sequences.
   """
-  shown = "".join(
-    c if c.isprintable() else c.encode("unicode_escape").decode()
-    for c in " ".join(str(text)[: 4 * MAX_TEXT].split())
-  )
+  shown = printable(" ".join(str(text)[: 4 * MAX_TEXT].split()))
   return shown if len(shown) <= MAX_TEXT else shown[: MAX_TEXT - 1] + "…"
 
 

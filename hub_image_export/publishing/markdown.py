@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from hub_image_export.printable import printable
+
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # What opens emphasis, code, links, images, cells, math, mentions or links that
 # GitHub makes of bare addresses.
@@ -14,21 +16,10 @@ _FIRST = re.compile(r"^(\d*)([-=.)])")
 _BARE_LINK = re.compile(r"(:)(?=//)|\b(?<=www)(\.)", re.IGNORECASE)
 
 
-def one_line(name: str) -> str:
-  """`name` with everything that is not printable spelt out.
-
-  Line breaks, control characters, and those that turn the direction of
-  writing, become escape sequences.
-  """
-  return "".join(
-    c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
-  )
-
-
 def text(name: str) -> str:
   """`name` as plain text in a paragraph, list or table."""
   escaped = "".join(
-    _ENTITIES.get(c, f"\\{c}" if c in _SPECIAL else c) for c in one_line(name)
+    _ENTITIES.get(c, f"\\{c}" if c in _SPECIAL else c) for c in printable(name)
   )
   escaped = _FIRST.sub(r"\1\\\2", escaped)
   return _BARE_LINK.sub(r"\\\g<0>", escaped)
@@ -36,7 +27,7 @@ def text(name: str) -> str:
 
 def code(name: str) -> str:
   """`name` as a code span, also in a table."""
-  name = one_line(name)
+  name = printable(name)
   ticks = "`" * (_longest_run_of_ticks(name) + 1)
   # A span may neither begin nor end with the delimiter's character.
   space = " " if name.startswith("`") or name.endswith("`") else ""
@@ -45,7 +36,7 @@ def code(name: str) -> str:
 
 def block(lines: Iterable[str], language: str) -> str:
   """`lines` in a fence that nothing in them can close."""
-  content = "\n".join(map(one_line, lines))
+  content = "\n".join(map(printable, lines))
   fence = "`" * max(3, _longest_run_of_ticks(content) + 1)
   return f"{fence}{language}\n{content}\n{fence}"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.graph_defs import node_of, nodes_by_name
-from hub_image_export.publishing.markdown import one_line
+from hub_image_export.printable import printable
 
 # What is commonly called a layer: an op that multiplies with weights.
 _LAYERS = frozenset(
@@ -178,7 +178,7 @@ def _rows(
   while key is not None:
     if rows:
       rows += [(inner + "│", ""), (inner + "▼", "")]
-    name = " = ".join(map(one_line, points[key].names))
+    name = " = ".join(map(printable, points[key].names))
     rows.append(
       ((inner if rows else margin) + name, _remark(key, points, total))
     )
@@ -195,7 +195,7 @@ def _remark(key: str, points: dict[str, Point], total: int) -> str:
   if point.parents and total:
     parts.append(f"after {point.depth} of {total} layers")
   parts += [
-    f"also from {one_line(points[other].names[0])}"
+    f"also from {printable(points[other].names[0])}"
     for other in point.parents[:-1]
   ]
   return "  ".join(parts)

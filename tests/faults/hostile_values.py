@@ -155,7 +155,7 @@ def _report(text: str) -> str:
 def _error(text: str) -> str:
   from hub_image_export import command_line
 
-  return command_line.printable(text).replace("\n", "")
+  return command_line.for_terminal(text).replace("\n", "")
 
 
 def _plain(result: str) -> str:
