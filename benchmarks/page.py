@@ -98,6 +98,7 @@ def _of_export(run: Results) -> Iterator[str]:
   yield tables.memory(run) + "\n"
   yield "### `saved_model.pb`\n"
   yield tables.graphs(run) + "\n"
+  yield remarks.of_graphs(run) + "\n"
 
 
 def _of_growth(run: Results) -> Iterator[str]:
