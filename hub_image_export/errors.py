@@ -5,7 +5,11 @@ Wrong arguments raise `ValueError` or `TypeError`, as Python does.
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+# Nodes and ops of TensorFlow's own, around a message of eager execution.
+_NODES = re.compile(r"^\{\{.*?\}\} *| *\[Op:.*$")
 
 
 class ImageExportError(Exception):
@@ -36,5 +40,5 @@ def reason(error: Any) -> str:
   """The line of a TensorFlow error that is not about where it happened."""
   lines = [line for line in error.message.splitlines() if line.strip()]
   if len(lines) > 1 and lines[0].startswith("Graph execution error"):
-    return [line for line in lines if not line.lstrip().startswith("[[")][-1]
-  return lines[0]
+    lines = [line for line in lines if not line.lstrip().startswith("[[")][-1:]
+  return _NODES.sub("", lines[0])

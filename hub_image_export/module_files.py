@@ -8,6 +8,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.compat import module_def_pb2, saved_model_pb2, tf
+from hub_image_export.errors import reason
 
 
 def write_module(
@@ -27,7 +28,7 @@ def write_module(
     handler.export(directory, write_variables)
   except tf.errors.OpError as error:
     # TensorFlow's own writers: the disk is full, say.
-    raise OSError(error.message) from error
+    raise OSError(reason(error)) from error
   _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
   module_def = module_def_pb2.ModuleDef()
   module_def.format = module_def_pb2.ModuleDef.FORMAT_V3

@@ -11,7 +11,7 @@ import numpy as np
 
 from hub_image_export import contract, progress
 from hub_image_export.compat import tf
-from hub_image_export.errors import WeightsError
+from hub_image_export.errors import WeightsError, reason
 from hub_image_export.variables import Variable
 
 # Values from a file are held in memory while they are written, a group of
@@ -54,7 +54,7 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
       delete_old_dirs=False,
     )
   except tf.errors.OpError as error:
-    raise OSError(f"the checkpoint: {error.message}") from error
+    raise OSError(f"the checkpoint: {reason(error)}") from error
 
 
 def _write_groups(prefixes: list[str], groups: list[list[Variable]]) -> None:
