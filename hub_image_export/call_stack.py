@@ -2,8 +2,8 @@
 
 Since 3.11 the interpreter keeps the frames of calls in chunks of 16 KB. A call
 at the end of a chunk maps a new one into memory, its return unmaps it: where
-that happens to be a call that tracing makes for each op, tracing takes 10 to
-50 % longer (docs/benchmarks.md). Where that is depends on how deep the caller
+that happens to be a call that tracing makes for each op, tracing takes some
+40 % longer (docs/benchmarks.md). Where that is depends on how deep the caller
 is; notebooks and test runners are deep.
 (https://github.com/python/cpython/issues/142183; cured in the latest releases
 of 3.13 and 3.14.)
