@@ -12,7 +12,7 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import measure, models
+from benchmarks import measure, models, ways
 from hub_image_export import builders
 from hub_image_export.compat import tf
 
@@ -24,19 +24,13 @@ def run() -> list[dict[str, Any]]:
   """Seconds of tracing both variants, by way and depth."""
   case = models.CASES[_MODEL]
   model = case.build()
-  images = tf.TensorSpec([None, case.size, case.size, 3], tf.float32)
-
-  def plain() -> None:
-    for training in (False, True):
-      tf.compat.v1.wrap_function(
-        lambda x, training=training: model(x, training=training), [images]
-      )
-
-  def ours() -> None:
-    builders.make_feature_vector_module(model, case.size, case.size)
-
-  ways = {"plain": plain, "ours": ours}
-  for function in ways.values():
+  functions = {
+    "plain": lambda: ways.trace_both(model, case),
+    "ours": lambda: builders.make_feature_vector_module(
+      model, case.size, case.size
+    ),
+  }
+  for function in functions.values():
     function()  # What only the first call has to do.
   return [
     {
@@ -45,11 +39,11 @@ def run() -> list[dict[str, Any]]:
       "seconds": _seconds_of_tracing(depth, function),
     }
     for depth in _DEPTHS
-    for way, function in ways.items()
+    for way, function in functions.items()
   ]
 
 
-def _seconds_of_tracing(depth: int, function: Callable[[], None]) -> float:
+def _seconds_of_tracing(depth: int, function: Callable[[], Any]) -> float:
   gc.collect()
   phases = measure.Phases()
   with phases.calls_of(tf.compat.v1, "wrap_function", "wrap"):
@@ -57,7 +51,7 @@ def _seconds_of_tracing(depth: int, function: Callable[[], None]) -> float:
   return phases.seconds["wrap"]
 
 
-def _below(depth: int, function: Callable[[], None]) -> None:
+def _below(depth: int, function: Callable[[], Any]) -> None:
   if depth:
     _below(depth - 1, function)
   else:

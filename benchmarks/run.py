@@ -106,13 +106,13 @@ _REPEATS = {
 
 def measure(what: str, names: list[str], repeats: int) -> Rows:
   """The rows of one part of the benchmark."""
-  if what == "growth":
-    return grow(repeats, growth.SIZES)
-  if what == "startup":
-    return start_up(repeats)
-  if what == "depth":
-    return depth(repeats)
-  return {"export": export, "consumer": consumer}[what](names, repeats)
+  return {
+    "export": lambda: export(names, repeats),
+    "consumer": lambda: consumer(names, repeats),
+    "growth": lambda: grow(repeats, growth.SIZES),
+    "startup": lambda: start_up(repeats),
+    "depth": lambda: depth(repeats),
+  }[what]()
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -186,8 +186,7 @@ def growth_lines(results: Results, axis: str, unit: float, name: str) -> str:
 def start_up(results: Results) -> str:
   rows = []
   for what in results.names("startup", "what"):
-    found = results.rows("startup", what=what)
-    rows.append([what, Spread.of([row["seconds"] for row in found])])
+    rows.append([what, _seconds(results, "startup", what=what)])
   return markdown(["", "seconds"], rows)
 
 
@@ -195,10 +194,8 @@ def depth(results: Results) -> str:
   rows = []
   for calls in results.names("depth", "depth"):
     spreads = [
-      Spread.of(
-        [r["seconds"] for r in results.rows("depth", depth=calls, way=w)]
-      )
-      for w in ("plain", "ours")
+      _seconds(results, "depth", depth=calls, way=way)
+      for way in ("plain", "ours")
     ]
     rows.append([calls, *spreads, figures.ratio(*reversed(spreads))])
   return markdown(
@@ -207,3 +204,8 @@ def depth(results: Results) -> str:
     ],
     rows,
   )  # fmt: skip
+
+
+def _seconds(results: Results, table: str, **values: Any) -> Spread:
+  """Of rows that are not divided into phases."""
+  return Spread.of([row["seconds"] for row in results.rows(table, **values)])

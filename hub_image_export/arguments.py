@@ -28,6 +28,21 @@ def shown(value: Any) -> str:
   return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
+def printable(text: str, kept: str = "") -> str:
+  """`text` with escape sequences for all characters that are not printable.
+
+  Those are line breaks, control characters, which a terminal would take for
+  commands, and those that turn the direction of writing.
+
+  Args:
+    kept: characters that stay as they are, printable or not.
+  """
+  return "".join(
+    c if c.isprintable() or c in kept else c.encode("unicode_escape").decode()
+    for c in text
+  )
+
+
 def wrong_type(name: str, value: Any, expected: str) -> TypeError:
   return TypeError(
     f"{name} is {shown(value)} of type {type(value).__name__}: expected "

@@ -21,9 +21,8 @@ from typing import Any, Callable
 
 from absl import flags
 
-from hub_image_export.arguments import shown
+from hub_image_export.arguments import printable, shown
 from hub_image_export.errors import ImageExportError
-from hub_image_export.printable import printable
 
 EXIT_OK = 0
 EXIT_UNUSABLE = 1

@@ -196,6 +196,7 @@ def _kinds_of_this_line() -> list[TinyModel]:
 
 ALL = (*_kinds(), *_kinds_of_this_line())
 TRAINING = tuple(model for model in ALL if model.trains)
+WITH_VARIABLES = tuple(model for model in ALL if model.name != "no_variables")
 
 
 def by_name(name: str) -> TinyModel:

@@ -6,9 +6,9 @@ import collections
 import dataclasses
 from typing import Any, Callable
 
+from hub_image_export.arguments import printable
 from hub_image_export.checker import rules
 from hub_image_export.checker.summary import summary_lines
-from hub_image_export.printable import printable
 
 # A hostile module may have a million defects and names of a megabyte.
 MAX_FINDINGS_PER_RULE = 20

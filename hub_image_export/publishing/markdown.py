@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hub_image_export.printable import printable
+from hub_image_export.arguments import printable
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # What opens emphasis, code, links, images, cells, math, mentions or links that

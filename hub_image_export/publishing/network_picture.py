@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub_image_export import contract
+from hub_image_export.arguments import printable
 from hub_image_export.graph_defs import node_of, nodes_by_name
-from hub_image_export.printable import printable
 
 # What is commonly called a layer: an op that multiplies with weights.
 _LAYERS = frozenset(

@@ -9,8 +9,7 @@ import pytest
 
 from hub_image_export import checker
 
-# What knows nothing of modules, beside the contract.
-_ALLOWED = ("arguments", "contract", "compat", "checker", "printable")
+_ALLOWED = ("arguments", "contract", "compat", "checker")
 _FILES = sorted(pathlib.Path(checker.__file__).parent.glob("*.py"))
 
 

@@ -27,16 +27,13 @@ def gradients(exports, tmp_path_factory):
       "tasks": list(model.width),
       "size": model.height_and_width,
     }
-    for model in models.ALL
-    if model.name != "no_variables"
+    for model in models.WITH_VARIABLES
   }
   directory = str(tmp_path_factory.mktemp("gradients"))
   return fresh_process.run("gradients", jobs, directory)
 
 
-@pytest.mark.parametrize(
-  "model", [m for m in models.ALL if m.name != "no_variables"], ids=str
-)
+@pytest.mark.parametrize("model", models.WITH_VARIABLES, ids=str)
 def test_every_trainable_variable_has_a_gradient(model, gradients):
   found = gradients[model.name]
   assert "error" not in found, found

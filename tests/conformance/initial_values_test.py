@@ -10,11 +10,10 @@ from tests import models
 from tests.consumer import Consumer
 
 v1 = tf.compat.v1
-WITH_VARIABLES = [m for m in models.ALL if m.name != "no_variables"]
-A_FEW = WITH_VARIABLES[:3]
+A_FEW = models.WITH_VARIABLES[:3]
 
 
-@pytest.mark.parametrize("model", WITH_VARIABLES, ids=str)
+@pytest.mark.parametrize("model", models.WITH_VARIABLES, ids=str)
 def test_initializers_do_not_undo_what_a_loader_restored(model, exports):
   path = exports(model).path
   saved = tf.train.load_checkpoint(f"{path}/variables/variables")
@@ -33,11 +32,9 @@ def test_initializers_do_not_undo_what_a_loader_restored(model, exports):
 def test_a_graph_alone_has_no_values(model, exports):
   """Better than zeros, which would go unnoticed."""
   with open(f"{exports(model).path}/saved_model.pb", "rb") as file:
-    meta_graph = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs[
-      0
-    ]
+    saved = saved_model_pb2.SavedModel.FromString(file.read())
   with quiet(), tf.Graph().as_default(), v1.Session() as session:
-    v1.train.import_meta_graph(meta_graph)
+    v1.train.import_meta_graph(saved.meta_graphs[0])
     session.run(v1.global_variables_initializer())
     for variable in v1.global_variables():
       with pytest.raises(tf.errors.FailedPreconditionError):

@@ -12,7 +12,6 @@ from tests import models
 from tests.consumer import Consumer
 
 v1 = tf.compat.v1
-WITH_VARIABLES = [m for m in models.ALL if m.name != "no_variables"]
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)

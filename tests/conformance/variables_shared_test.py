@@ -11,16 +11,15 @@ from hub_image_export.compat import tf
 from tests import models
 from tests.consumer import Consumer
 
-WITH_VARIABLES = [m for m in models.ALL if m.name != "no_variables"]
 # Some sources give no name of their own to the variables.
 NAMED = [
   m
-  for m in WITH_VARIABLES
+  for m in models.WITH_VARIABLES
   if m.name not in ("exported_by_keras", "builds_keras_layers")
 ]
 
 
-@pytest.mark.parametrize("model", WITH_VARIABLES, ids=str)
+@pytest.mark.parametrize("model", models.WITH_VARIABLES, ids=str)
 def test_the_checkpoint_covers_every_variant(model, exports):
   exported = exports(model)
   saved = dict(tf.train.list_variables(f"{exported.path}/variables/variables"))
