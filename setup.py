@@ -6,6 +6,15 @@ from setuptools import find_packages, setup
 
 _README = pathlib.Path(__file__).with_name("README.md")
 
+
+def _version() -> str:
+  """What hub_image_export/version.py says, without importing the package."""
+  names: dict[str, str] = {}
+  path = pathlib.Path(__file__).with_name("hub_image_export") / "version.py"
+  exec(path.read_text("utf-8"), names)
+  return names["__version__"]
+
+
 _EXAMPLES = ["scikit-learn"]
 _TEST = [
   *_EXAMPLES,
@@ -19,7 +28,7 @@ _TEST = [
 
 setup(
   name="hub_image_export",
-  version="0.1.0",
+  version=_version(),
   description=(
     'TF1 Hub modules that honour the "Common Signatures for Images", from '
     "any image model."
@@ -48,7 +57,7 @@ setup(
   entry_points={
     "console_scripts": [
       "export_module = hub_image_export.export_module:cli",
-      "check_module = hub_image_export.check_module_main:cli",
+      "check_module = hub_image_export.command_line.check_module:cli",
     ]
   },
   classifiers=[

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.measure import Phases
 from benchmarks.models import Case, differs_in_training
-from hub_image_export.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, quiet, tf
 
 
 def export(model: Any, case: Case, path: str, phases: Phases) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import measure, models, ways
 from hub_image_export import builders
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 _MODEL = "MobileNetV2"
 _DEPTHS = (0, 20, 40, 60, 80, 100)

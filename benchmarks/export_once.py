@@ -12,7 +12,7 @@ import argparse
 import pathlib
 
 from benchmarks import measure, models, ways
-from hub_image_export.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.compat import saved_model_pb2
 
 _MODEL_FILE = "saved_model.pb"
 

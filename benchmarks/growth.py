@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import measure, ways
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 _IMAGE_SIZE = 8
 _WIDTH = 8

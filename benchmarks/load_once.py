@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import measure
-from hub_image_export.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, quiet, tf
 
 
 def run(path: str) -> dict:

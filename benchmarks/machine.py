@@ -14,7 +14,7 @@ from benchmarks import measure
 
 
 def describe() -> dict[str, dict[str, object]]:
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
 
   return {
     "machine": {

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure, models
-from hub_image_export.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, quiet, tf
 
 _BLOCK_SECONDS = 0.5
 _WARM_UP = 3

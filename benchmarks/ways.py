@@ -9,7 +9,7 @@ from benchmarks import by_hand
 from benchmarks.measure import Phases
 from benchmarks.models import Case
 from hub_image_export import builders
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
 
 
 def ours(fn: Any, size: int, path: str, phases: Phases, **options) -> None:

@@ -14,7 +14,7 @@ from absl import app, flags
 from examples import digits_data
 
 try:
-  from hub_image_export import hub  # hub.Module on any version of TensorFlow.
+  from hub_image_export import hub
 except ImportError:
   import tensorflow_hub as hub
 

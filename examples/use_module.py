@@ -16,7 +16,7 @@ from sklearn import linear_model
 from examples import digits_data
 
 try:
-  from hub_image_export import hub  # hub.Module on any version of TensorFlow.
+  from hub_image_export import hub
 except ImportError:
   import tensorflow_hub as hub
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from hub_image_export.version import __version__ as __version__
+
 if TYPE_CHECKING:
   from hub_image_export.builders import (
     make_classification_module as make_classification_module,
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     make_image_module as make_image_module,
   )
   from hub_image_export.checker import check_module as check_module
-  from hub_image_export.compat import hub as hub
   from hub_image_export.errors import (
     CheckError as CheckError,
     ExportError as ExportError,
@@ -25,29 +26,30 @@ if TYPE_CHECKING:
     VerificationError as VerificationError,
     WeightsError as WeightsError,
   )
-  from hub_image_export.labels import load_labels as load_labels
-  from hub_image_export.module_function import ModuleFunction as ModuleFunction
+  from hub_image_export.export.labels import load_labels as load_labels
+  from hub_image_export.export.spec import ImageModuleSpec as ImageModuleSpec
+  from hub_image_export.export.summary import Summary as Summary
   from hub_image_export.publishing.archive import write_archive as write_archive
   from hub_image_export.publishing.module_page import (
     write_module_page as write_module_page,
   )
-  from hub_image_export.spec import ImageModuleSpec as ImageModuleSpec
-  from hub_image_export.summary import Summary as Summary
-
-__version__ = "0.1.0"
+  from hub_image_export.sources.hub_module import (
+    ModuleFunction as ModuleFunction,
+  )
+  from hub_image_export.tensorflow_api.compat import hub as hub
 
 _HOMES = {
   "make_feature_vector_module": "builders",
   "make_classification_module": "builders",
   "make_image_module": "builders",
-  "ImageModuleSpec": "spec",
-  "ModuleFunction": "module_function",
-  "Summary": "summary",
-  "load_labels": "labels",
+  "ImageModuleSpec": "export.spec",
+  "ModuleFunction": "sources.hub_module",
+  "Summary": "export.summary",
+  "load_labels": "export.labels",
   "write_archive": "publishing.archive",
   "write_module_page": "publishing.module_page",
   "check_module": "checker",
-  "hub": "compat",
+  "hub": "tensorflow_api.compat",
   "ImageExportError": "errors",
   "SourceError": "errors",
   "WeightsError": "errors",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.assembly import build
-from hub_image_export.options import Options
-from hub_image_export.preprocessing import Preprocess
-from hub_image_export.spec import ImageModuleSpec
+from hub_image_export.export.assembly import build
+from hub_image_export.export.options import Options
+from hub_image_export.export.spec import ImageModuleSpec
+from hub_image_export.sources.preprocessing import Preprocess
 
 
 def make_feature_vector_module(

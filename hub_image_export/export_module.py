@@ -37,7 +37,8 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from hub_image_export import arguments, command_line, export_flags
+from hub_image_export import arguments
+from hub_image_export.command_line import export_flags, run as command_line
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,8 +53,8 @@ def main(argv: Sequence[str]) -> int:
       raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
   arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
   # TensorFlow comes with these, which --help must not wait for.
-  from hub_image_export import builder_flags, model_flag
-  from hub_image_export.staging import Staging
+  from hub_image_export.command_line import builder_flags, model_flag
+  from hub_image_export.files.staging import Staging
 
   Staging(
     export_flags.EXPORT_PATH.value, overwrite=export_flags.OVERWRITE.value
@@ -99,8 +100,8 @@ def _check_checkpoint(
   strict: bool = False,
 ) -> None:
   """Raises what `export` would, before the model is loaded."""
-  from hub_image_export.checkpoint_names import NameRules
-  from hub_image_export.checkpoints import open_values
+  from hub_image_export.weights.names import NameRules
+  from hub_image_export.weights.readers import open_values
 
   del strict  # What is unused shows when the variables are known.
   if checkpoint_path is not None:
@@ -110,7 +111,7 @@ def _check_checkpoint(
 
 def _weights() -> str | None:
   """Those to begin with: none are fetched that a checkpoint replaces."""
-  from hub_image_export import applications
+  from hub_image_export.sources import applications
 
   if not export_flags.CHECKPOINT.given:
     return export_flags.WEIGHTS.value

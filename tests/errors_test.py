@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub_image_export import errors
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import time
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import command_line, export_flags, export_module
-from hub_image_export.compat import tf
+from hub_image_export import export_module
+from hub_image_export.command_line import export_flags, run as command_line
+from hub_image_export.tensorflow_api.compat import tf
 
 _NETWORKS = """
 import tensorflow as tf

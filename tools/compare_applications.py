@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
 
 def _compare_all() -> bool:
   """Prints the table; returns whether every model agrees."""
-  from hub_image_export import applications
+  from hub_image_export.sources import applications
 
   names = [n for n in applications.names() if re.search(_ONLY.value, n)]
   if not names:
@@ -105,7 +105,7 @@ def _print_row(name: str) -> bool:
 
 def _compare(name: str) -> dict[str, float]:
   """The largest relative difference of every output, by signature name."""
-  from hub_image_export import application_models, applications
+  from hub_image_export.sources import application_models, applications
 
   application = applications.get(name)
   own = (application.height, application.width)
@@ -136,8 +136,8 @@ def _settle(model: Any, application: Any) -> None:
   EfficientNetV2M a change of 1e-6 in the pixels moves the features by half of
   their scale, in Keras as in the module, and no comparison means anything.
   """
-  from hub_image_export import keras_layers
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
+  from hub_image_export.tracing import layer_calls as keras_layers
 
   family = getattr(tf.keras.applications, application.family)
   images = np.random.default_rng(1).random(
@@ -159,7 +159,7 @@ def _outputs_of_module(
   model: Any, feature_layer: str | None, preprocess: str, images: np.ndarray
 ) -> dict[str, np.ndarray]:
   import hub_image_export as hie
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
 
   height, width = images.shape[1:3]
   if feature_layer is None:
@@ -193,8 +193,8 @@ def _outputs_of_module(
 def _outputs_of_keras(
   application: Any, model: Any, images: np.ndarray
 ) -> dict[str, np.ndarray]:
-  from hub_image_export import application_models
-  from hub_image_export.compat import tf
+  from hub_image_export.sources import application_models
+  from hub_image_export.tensorflow_api.compat import tf
 
   family = getattr(tf.keras.applications, application.family)
   pixels = family.preprocess_input(images * 255.0)
@@ -222,7 +222,7 @@ def _in_a_graph(model: Any, pixels: np.ndarray) -> np.ndarray:
   Op by op, the same model rounds differently: in ResNetRS200 that alone makes
   4e-4 of the features' scale.
   """
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
 
   return tf.function(lambda x: model(x, training=False))(pixels).numpy()
 

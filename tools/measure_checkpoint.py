@@ -16,7 +16,7 @@ import resource
 from absl import app, flags
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 _DIRECTORY = flags.DEFINE_string("directory", None, "For files.", required=True)
 _USED = flags.DEFINE_integer("used_mb", 1000, "Size of the model.")

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 try:
-  from hub_image_export import hub  # hub.Module on any version of TensorFlow.
+  from hub_image_export import hub
 except (ImportError, SyntaxError):
   import tensorflow_hub as hub
 

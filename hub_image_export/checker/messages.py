@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 
-from hub_image_export import compat
+from hub_image_export.tensorflow_api import compat
 
 _TENSORFLOW = f"{compat.tf.__name__}.core"
 _HUB = compat.hub.__name__

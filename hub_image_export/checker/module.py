@@ -7,13 +7,13 @@ import functools
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.checker.graph import VARIABLE_OPS, Graph, node_name
 from hub_image_export.checker.messages import (
   ImageModuleInfo,
   ModuleAttachment,
   VariableDef,
 )
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted.graph import VARIABLE_OPS, Graph, node_name
 
 IMAGE_SIGNATURES = (
   contract.DEFAULT_SIGNATURE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.checker import module as modules
-from hub_image_export.checker.image_size import expected_size
+from hub_image_export.checker.reading.image_size import expected_size
 from hub_image_export.checker.report import clean
 
 _MAX_ENDPOINTS = 1000

@@ -39,8 +39,8 @@ def check(
   Returns:
     The summary; empty where there is no module.
   """
-  from hub_image_export.checker import static as static_rules
-  from hub_image_export.checker.running import check_by_running
+  from hub_image_export.checker.reading import all_rules as static_rules
+  from hub_image_export.checker.running.all_rules import check_by_running
   from hub_image_export.checker.summarise import summarise
 
   stage("reading the files")
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> None:
 
     try:
       from hub_image_export.checker.report import Findings
-      from hub_image_export.compat import tf
+      from hub_image_export.tensorflow_api.compat import tf
 
       tf.get_logger().setLevel("ERROR")
     except ImportError as error:

@@ -18,7 +18,7 @@ from absl import logging
 
 from hub_image_export import arguments, contract
 from hub_image_export.errors import ExportError
-from hub_image_export.publishing.new_file import new_file
+from hub_image_export.files.new_file import new_file
 
 SUFFIX = ".tar.gz"
 # What may be in a module (F1). Names follow the rule of the public hub

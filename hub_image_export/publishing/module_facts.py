@@ -8,11 +8,11 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.checker import Report, check_module
-from hub_image_export.compat import hub, saved_model_pb2
 from hub_image_export.errors import CheckError
-from hub_image_export.labels import load_labels
-from hub_image_export.publishing.manifest import read_manifest
-from hub_image_export.staging import directory_size
+from hub_image_export.export.labels import load_labels
+from hub_image_export.export.manifest import read_manifest
+from hub_image_export.files.staging import directory_size
+from hub_image_export.tensorflow_api.compat import hub, saved_model_pb2
 
 _OLDEST = "oldest-tensorflow"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 
 from hub_image_export import arguments, contract
+from hub_image_export.files.new_file import check_new_file, new_file
 from hub_image_export.publishing import markdown, page_sections
 from hub_image_export.publishing.details import PageDetails, check_classes
 from hub_image_export.publishing.module_facts import ModuleFacts, read_module
-from hub_image_export.publishing.new_file import check_new_file, new_file
 
 SUFFIX = ".md"
 

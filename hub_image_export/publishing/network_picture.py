@@ -19,7 +19,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.arguments import printable
-from hub_image_export.graph_defs import node_of, nodes_by_name
+from hub_image_export.graph.graph_defs import node_of, nodes_by_name
 
 # What is commonly called a layer: an op that multiplies with weights.
 _LAYERS = frozenset(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import hub_image_export as hie
-from hub_image_export import application_models, applications
-from hub_image_export.compat import tf
-from tests.models import CLASSES
+from hub_image_export.sources import application_models, applications
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support.models import CLASSES
 
 DETAILS = {
   "handle": "my-lab/pets/1",

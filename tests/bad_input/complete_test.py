@@ -8,9 +8,9 @@ import inspect
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import application_models, applications
-from hub_image_export.options import Options
+from hub_image_export.export.options import Options
 from hub_image_export.publishing.details import PageDetails
+from hub_image_export.sources import application_models, applications
 from tests.bad_input import ARGUMENT_ROWS, FLAG_ROWS
 from tests.bad_input.flag_test import SCRIPTS
 from tests.bad_input.row import TYPE, VALUE

@@ -11,11 +11,11 @@ import sys
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import (
-  check_module_main,
-  command_line,
+from hub_image_export import export_module
+from hub_image_export.command_line import (
+  check_module as check_module_main,
   export_flags,
-  export_module,
+  run as command_line,
 )
 from tests.bad_input import FLAG_ROWS, flag_rows
 from tests.bad_input.check_error import check_message
@@ -96,7 +96,7 @@ def test_what_is_no_flag(flags, words, tmp_path, capsys):
   ("module", "flags", "words"),
   [
     ("export_module", ["--model=MobilNetV2", "--export_path=m"], "MobileNetV2"),
-    ("check_module_main", ["--timeout=soon", "m"], "number"),
+    ("command_line.check_module", ["--timeout=soon", "m"], "number"),
   ],
 )
 def test_the_scripts_themselves(module, flags, words, tmp_path):

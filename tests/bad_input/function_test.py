@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 from tests.bad_input.check_error import check_error
 from tests.bad_input.functions import (
   channels_first,
@@ -23,8 +23,8 @@ from tests.bad_input.functions import (
   table,
   two_inputs,
 )
-from tests.keras_sources import keras
-from tests.models import CLASSES, FEATURES
+from tests.support.keras_sources import keras
+from tests.support.models import CLASSES, FEATURES
 
 v1 = tf.compat.v1
 

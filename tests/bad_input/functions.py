@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hub_image_export.compat import tf
-from tests.keras_sources import SHAPE, keras, layers
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support.keras_sources import SHAPE, keras, layers
 
 v1 = tf.compat.v1
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
 from tests.bad_input import values
 from tests.bad_input.row import (
   Made,
@@ -17,7 +17,7 @@ from tests.bad_input.row import (
   wrong_type,
   wrong_value,
 )
-from tests.models import CLASSES, FEATURES
+from tests.support.models import CLASSES, FEATURES
 
 _NOT_PATHS = [None, *values.NOT_PATHS]
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
-from tests import function_sources, models
+from hub_image_export.tensorflow_api.compat import tf
 from tests.bad_input.check_error import check_error
 from tests.bad_input.functions import (
   collecting,
@@ -19,7 +18,8 @@ from tests.bad_input.functions import (
   reversing,
   without_batch_norm,
 )
-from tests.models import CLASSES
+from tests.support import function_sources, models
+from tests.support.models import CLASSES
 
 
 def _keras():

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 from tests.bad_input.row import Made
-from tests.models import CLASSES, FEATURES
+from tests.support.models import CLASSES, FEATURES
 
 LABELS = ("a", "b", "c")
 _NETWORKS = """

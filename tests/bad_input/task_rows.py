@@ -13,7 +13,7 @@ from tests.bad_input.row import (
   wrong_type,
   wrong_value,
 )
-from tests.models import CLASSES, FEATURES
+from tests.support.models import CLASSES, FEATURES
 
 
 def _classes(call: str) -> list[Row]:

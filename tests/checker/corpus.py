@@ -48,15 +48,6 @@ def good(maker: Maker) -> Maker:
 
 def load() -> None:
   """Registers all modules; imports TensorFlow."""
-  import defects_behaviour  # noqa: F401
-  import defects_files  # noqa: F401
-  import defects_fine_tuning  # noqa: F401
-  import defects_hermetic  # noqa: F401
-  import defects_inputs  # noqa: F401
-  import defects_manifest  # noqa: F401
-  import defects_outputs  # noqa: F401
-  import defects_signatures  # noqa: F401
-  import good_modules  # noqa: F401
 
 
 def main(directory: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import tiny
-from corpus import breaks, warns
 
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
+from tests.checker import tiny
+from tests.checker.corpus import breaks, warns
 
 v1 = tf.compat.v1
 

@@ -6,11 +6,9 @@ import os
 import pathlib
 import tarfile
 
-import edit
-import tiny
-from corpus import breaks, warns
-
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
+from tests.checker import edit, tiny
+from tests.checker.corpus import breaks, warns
 
 v1 = tf.compat.v1
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pathlib
 
-import tiny
-from corpus import breaks, warns
-from defects_files import with_table
-
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
+from tests.checker import tiny
+from tests.checker.corpus import breaks, warns
+from tests.checker.defects_files import with_table
 
 v1 = tf.compat.v1
 

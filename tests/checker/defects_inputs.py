@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tiny
-from corpus import breaks
-
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from tests.checker import tiny
+from tests.checker.corpus import breaks
 
 v1 = tf.compat.v1
 

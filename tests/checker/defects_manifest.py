@@ -7,12 +7,11 @@ import json
 import os
 import pathlib
 
-import edit
 import numpy as np
-import tiny
-from corpus import breaks, good
 
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from tests.checker import edit, tiny
+from tests.checker.corpus import breaks, good
 
 _FORMULA = (
   "images[0, y, x, c] = ((37*x*x + 71*y*y + 23*x*y + 101*c) % 256) / 255"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import edit
-import tiny
-from corpus import breaks, warns
-
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from tests.checker import edit, tiny
+from tests.checker.corpus import breaks, warns
 
 v1 = tf.compat.v1
 

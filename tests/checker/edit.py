@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import tiny
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
+from tests.checker import tiny
 
 
 @contextlib.contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import edit
-import tiny
-from corpus import good
-from defects_files import with_table
-from defects_fine_tuning import hyperparameters, only_features
-
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from tests.checker import edit, tiny
+from tests.checker.corpus import good
+from tests.checker.defects_files import with_table
+from tests.checker.defects_fine_tuning import hyperparameters, only_features
 
 v1 = tf.compat.v1
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from hub_image_export.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
 
 v1 = tf.compat.v1
 FILTERS = 6

@@ -7,10 +7,10 @@ import concurrent.futures
 import numpy as np
 import pytest
 
-from hub_image_export.compat import tf
-from tests import models
-from tests.consumer import random_images
-from tests.keras_sources import keras, layers
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support import models
+from tests.support.consumer import random_images
+from tests.support.keras_sources import keras, layers
 
 IMAGES = random_images(2, 12, 10)
 

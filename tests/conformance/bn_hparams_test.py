@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.compat import hub, quiet, tf
-from tests import function_sources, models
-from tests.consumer import UPDATE_OPS, Consumer
+from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from tests.support import function_sources, models
+from tests.support.consumer import UPDATE_OPS, Consumer
 
 KERAS = ["functional", "sequential", "frozen", "subclassed", "closure"]
 KERAS += ["mixed_float16", "softmax", "feature_layer"]

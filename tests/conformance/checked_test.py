@@ -10,7 +10,7 @@ import pytest
 
 from hub_image_export.checker.report import Findings
 from hub_image_export.checker.worker import check
-from tests import models
+from tests.support import models
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hub_image_export.compat import tf
-from tests.consumer import Consumer, random_images
-from tests.live import Source, make_live
-from tests.models import TinyModel
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support.consumer import Consumer, random_images
+from tests.support.live import Source, make_live
+from tests.support.models import TinyModel
 
 
 @dataclasses.dataclass

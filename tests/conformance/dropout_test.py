@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.compat import tf
-from tests import keras_sources, models
-from tests.consumer import Consumer
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support import keras_sources, models
+from tests.support.consumer import Consumer
 
 keras, layers = keras_sources.keras, keras_sources.layers
 RANDOM = [m for m in models.ALL if m.is_random]

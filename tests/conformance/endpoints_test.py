@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests import models
 from tests.conformance.warnings_of import warnings_of
+from tests.support import models
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)

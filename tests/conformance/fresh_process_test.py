@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import fresh_process, models
-from tests.keras_sources import HAS_KERAS_2
+from tests.support import fresh_process, models
+from tests.support.keras_sources import HAS_KERAS_2
 
 
 def _jobs(exports):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import fresh_process, models
-from tests.consumer import random_images
+from tests.support import fresh_process, models
+from tests.support.consumer import random_images
 
 # These have no variables, or new ones each time they are called.
 _WITHOUT = ("no_variables", "exported_by_keras", "builds_keras_layers")

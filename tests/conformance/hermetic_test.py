@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from hub_image_export.compat import saved_model_pb2
-from tests import fresh_process, models
-from tests.consumer import random_images
+from hub_image_export.tensorflow_api.compat import saved_model_pb2
+from tests.support import fresh_process, models
+from tests.support.consumer import random_images
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.compat import quiet, saved_model_pb2, tf
-from tests import models
-from tests.consumer import Consumer
+from hub_image_export.tensorflow_api.compat import quiet, saved_model_pb2, tf
+from tests.support import models
+from tests.support.consumer import Consumer
 
 v1 = tf.compat.v1
 A_FEW = models.WITH_VARIABLES[:3]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.compat import tf
-from tests import keras_sources, models
+from hub_image_export.tensorflow_api.compat import tf
 from tests.conformance.warnings_of import messages_of
-from tests.consumer import Consumer, random_images
+from tests.support import keras_sources, models
+from tests.support.consumer import Consumer, random_images
 
 keras, layers = keras_sources.keras, keras_sources.layers
 IMAGES = random_images(3, *models.by_name("softmax").height_and_width)

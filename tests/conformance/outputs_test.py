@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub_image_export.compat import tf
-from tests import models
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support import models
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)

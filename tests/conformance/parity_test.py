@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import models
+from tests.support import models
 
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.compat import tf
-from tests import keras_sources, models
+from hub_image_export.tensorflow_api.compat import tf
 from tests.conformance.warnings_of import warnings_of
-from tests.consumer import REGULARIZATION_LOSSES, Consumer
+from tests.support import keras_sources, models
+from tests.support.consumer import REGULARIZATION_LOSSES, Consumer
 
 keras, layers = keras_sources.keras, keras_sources.layers
 

@@ -7,9 +7,9 @@ import gc
 import numpy as np
 import pytest
 
-from hub_image_export.compat import hub, quiet, tf
-from tests import models
-from tests.consumer import Consumer
+from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from tests.support import models
+from tests.support.consumer import Consumer
 
 v1 = tf.compat.v1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import models
+from tests.support import models
 
 # A function that makes its variables anew has no state to compare with.
 COMPARABLE = [m for m in models.TRAINING if m.name != "builds_keras_layers"]

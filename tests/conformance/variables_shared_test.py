@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from hub_image_export.compat import tf
-from tests import models
-from tests.consumer import Consumer
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support import models
+from tests.support.consumer import Consumer
 
 # Some sources give no name of their own to the variables.
 NAMED = [

@@ -38,8 +38,9 @@ import traceback
 from typing import Any
 
 import hub_image_export as hie
-from hub_image_export import command_line, directory_swap
-from hub_image_export.compat import tf
+from hub_image_export.command_line import run as command_line
+from hub_image_export.files import directory_swap
+from hub_image_export.tensorflow_api.compat import tf
 from tests.faults.interruptions import Interruptions
 
 

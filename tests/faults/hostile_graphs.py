@@ -102,7 +102,7 @@ def attach(
   """A change of a module: `evil` runs before the node that `where` gives."""
   from google.protobuf import text_format
 
-  from hub_image_export.compat import saved_model_pb2, tf
+  from hub_image_export.tensorflow_api.compat import saved_model_pb2, tf
 
   def change(module: pathlib.Path) -> None:
     file = module / "saved_model.pb"

@@ -28,7 +28,7 @@ _TIMEOUT, _PATIENCE = 20.0, 60.0
 _MANY, _DEEP, _HUGE = 20_000, 2500, 2**43
 _SCRIPT = """\
 import sys
-from hub_image_export.check_module_main import cli
+from hub_image_export.command_line.check_module import cli
 cli()
 """
 Change = Callable[[pathlib.Path], object]

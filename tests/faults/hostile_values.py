@@ -133,7 +133,7 @@ def _without_forms(
 
 
 def _label(folder: pathlib.Path) -> Place:
-  from hub_image_export import labels
+  from hub_image_export.export import labels
 
   path = folder / "labels.txt"
 
@@ -153,7 +153,7 @@ def _report(text: str) -> str:
 
 
 def _error(text: str) -> str:
-  from hub_image_export import command_line
+  from hub_image_export.command_line import run as command_line
 
   return command_line.for_terminal(text).replace("\n", "")
 

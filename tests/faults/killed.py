@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Iterator
 
 from hub_image_export.errors import ExportError
-from hub_image_export.staging import Staging
-from hub_image_export.staging_directory import StagingDirectory
+from hub_image_export.files.staging import Staging
+from hub_image_export.files.staging_directory import StagingDirectory
 from tests.faults.exporter_process import make_spec
 from tests.faults.exporters import (
   Contents,

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 import numpy as np
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
-from tests import function_sources
+from hub_image_export.tensorflow_api.compat import tf
 from tests.faults.outcome import Outcome, Scale
+from tests.support import function_sources
 
 KIND = "load"
 _EXPORTS = {Scale.SHORT: 7, Scale.FULL: 50}

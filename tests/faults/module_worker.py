@@ -17,14 +17,9 @@ import sys
 import time
 import traceback
 
-from hub_image_export.checker import (  # noqa: F401, to be there in each fork
-  running,
-  static,
-  summarise,
-  worker,
-)
+from hub_image_export.checker import worker
 from hub_image_export.checker.report import Findings
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 _PAUSE = 0.002
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 
-from hub_image_export.checker import archive
+from hub_image_export.untrusted import archive
 from tests.faults import damage, hostile_archives
 from tests.faults.outcome import Outcome, Scale, tally
 

@@ -70,7 +70,7 @@ def _bytes(seed: int) -> Change:
 
 
 def _structure(seed: int) -> Change:
-  from hub_image_export.compat import saved_model_pb2
+  from hub_image_export.tensorflow_api.compat import saved_model_pb2
 
   def change(module: pathlib.Path) -> None:
     file = module / "saved_model.pb"

@@ -7,8 +7,8 @@ import platform
 import subprocess
 import tempfile
 
-from hub_image_export.compat import hub, tf
-from hub_image_export.model_files import keras_version
+from hub_image_export.sources.keras_files import keras_version
+from hub_image_export.tensorflow_api.compat import hub, tf
 from tests import bad_input
 from tests.faults.outcome import Outcome
 

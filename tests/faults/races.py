@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from unittest import mock
 
-from hub_image_export import directory_swap
-from hub_image_export.staging import Staging
+from hub_image_export.files import directory_swap
+from hub_image_export.files.staging import Staging
 from tests.faults.exporters import Contents, Exporters, contents, shared
 from tests.faults.outcome import Outcome, Scale, tally
 

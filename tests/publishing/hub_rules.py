@@ -12,7 +12,7 @@ import pathlib
 import re
 import tarfile
 
-from hub_image_export.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.compat import saved_model_pb2
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _TAGS = json.loads(

@@ -15,8 +15,8 @@ import pytest
 import hub_image_export as hie
 from examples import make_pages
 from hub_image_export.publishing import details, module_facts, module_page
-from tests import tf115
 from tests.publishing import hub_rules, modules
+from tests.support import tf115
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -142,7 +142,7 @@ def test_the_page_follows_the_module(page, tmp_path):
 
 
 def test_an_activation_that_was_taken_off_is_told(page, tmp_path):
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
 
   module = tmp_path / "sigmoid"
   hie.make_classification_module(
@@ -210,7 +210,7 @@ def test_a_page_that_exists_is_kept(module, tmp_path):
 
 
 def test_many_labels_are_cut_and_counted(page, tmp_path):
-  from hub_image_export.compat import tf
+  from hub_image_export.tensorflow_api.compat import tf
 
   module = tmp_path / "many"
   hie.make_classification_module(

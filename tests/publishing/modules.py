@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import hub_image_export as hie
-from hub_image_export.compat import tf
+from hub_image_export.tensorflow_api.compat import tf
 
 LABELS = ["cat", "<b>dog</b> | *x*", "`neither`"]
 DETAILS = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub_image_export.compat import tf
 from hub_image_export.publishing.network_picture import draw
+from hub_image_export.tensorflow_api.compat import tf
 
 
 def _draw(network):

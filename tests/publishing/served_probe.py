@@ -16,7 +16,7 @@ import tensorflow as tf
 try:
   import tensorflow_hub as hub
 except ImportError:  # TensorFlow 2.16 and later with tensorflow_hub 0.15.
-  from hub_image_export.compat import hub
+  from hub_image_export.tensorflow_api.compat import hub
 
 HEIGHT, WIDTH = 12, 10
 

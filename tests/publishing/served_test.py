@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from tests import tf115
-from tests.keras_sources import HAS_KERAS_2
 from tests.publishing.server import serving
+from tests.support import tf115
+from tests.support.keras_sources import HAS_KERAS_2
 
 _PROBE = pathlib.Path(__file__).with_name("served_probe.py")
 _ROOT = _PROBE.parents[2]

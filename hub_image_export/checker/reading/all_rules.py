@@ -1,0 +1,71 @@
+"""All rules that need the files of a module and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from hub_image_export.checker.module import Module
+from hub_image_export.checker.reading.checkpoint import check_checkpoint
+from hub_image_export.checker.reading.files import check_files
+from hub_image_export.checker.reading.fine_tuning import check_fine_tuning
+from hub_image_export.checker.reading.hermetic import check_hermetic
+from hub_image_export.checker.reading.hyperparameters import (
+  check_hyperparameters,
+)
+from hub_image_export.checker.reading.inputs import check_inputs
+from hub_image_export.checker.reading.manifest import check_manifest
+from hub_image_export.checker.reading.outputs import check_outputs
+from hub_image_export.checker.reading.portability import check_portability
+from hub_image_export.checker.reading.protos import check_assets, read_module
+from hub_image_export.checker.reading.signatures import check_signatures
+from hub_image_export.checker.reading.variants import check_variants
+from hub_image_export.checker.report import Findings
+
+_GROUPS: tuple[Callable[[Module, Findings], None], ...] = (
+  check_hermetic,
+  check_assets,
+  check_checkpoint,
+  check_variants,
+  check_signatures,
+  check_inputs,
+  check_outputs,
+  check_fine_tuning,
+  check_hyperparameters,
+  check_portability,
+  check_manifest,
+)
+
+
+def check_static(directory: str, findings: Findings) -> Module | None:
+  """Reads the module and applies every static rule.
+
+  Returns:
+    The module, or None where nothing of it can be read.
+  """
+  if not check_files(directory, findings):
+    return None
+  module = guarded(read_module, findings, directory, findings)
+  if module is not None:
+    for group in _GROUPS:
+      guarded(group, findings, module, findings)
+  return module
+
+
+def guarded(
+  function: Callable[..., Any], findings: Findings, *args: Any
+) -> Any:
+  """Calls `function`; what it raises about a bad module is a finding.
+
+  The protos come from elsewhere, and no list of the ways in which they can
+  be nonsense is complete. A rule that gives up must not silence the others.
+  """
+  try:
+    return function(*args)
+  except Exception as error:  # noqa: BLE001
+    findings.add(
+      "corrupt-file",
+      function.__name__.replace("_", " "),
+      f"This part of the check gave up: {type(error).__name__}: {error}. The "
+      "module's files are inconsistent. Export it again.",
+    )
+    return None

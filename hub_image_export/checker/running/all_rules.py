@@ -1,0 +1,130 @@
+"""Loads and runs a module whose files were found good enough."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from hub_image_export import contract
+from hub_image_export.checker.module import Module
+from hub_image_export.checker.reading.hermetic import may_reach_out
+from hub_image_export.checker.reading.image_size import expected_size
+from hub_image_export.checker.reading.manifest import check_golden
+from hub_image_export.checker.report import Findings
+from hub_image_export.checker.running.behaviour import check_behaviour
+from hub_image_export.checker.running.session import (
+  LoadedVariant,
+  primary_signature,
+)
+from hub_image_export.checker.running.training import (
+  check_gradients,
+  check_training,
+)
+from hub_image_export.tensorflow_api.compat import hub, tf
+
+# Errors after which hub.Module is known to fail, or must not be tried.
+_NOT_TO_BE_LOADED = (
+  "not-a-module", "missing-module-def", "corrupt-file", "missing-variables",
+  "missing-asset", "not-hermetic", "refused-collection", "unloadable",
+)  # fmt: skip
+# Errors after which there is nothing sensible to feed.
+_NOT_TO_BE_RUN = (
+  "images-missing", "images-dtype", "images-rank", "images-sparse",
+  "images-batch-fixed", "images-channels", "channels-first",
+  "image-size-unknown", "image-size-differs", "output-missing",
+  "output-dtype", "unfed-placeholder",
+)  # fmt: skip
+MAX_PIXELS = 4096 * 4096
+
+_TF_ERRORS = (
+  tf.errors.OpError, ValueError, TypeError, RuntimeError, LookupError,
+  NotImplementedError, AttributeError, IndexError, AssertionError, OSError,
+)  # fmt: skip
+
+
+def check_by_running(
+  module: Module, findings: Findings, stage: Callable[[str], None]
+) -> str | None:
+  """Applies the rules that need a session.
+
+  Args:
+    module: whose files were checked; `findings` has what was found.
+    findings: where to report.
+    stage: called with the name of each part before it starts, so that a
+      crash can be told with its place.
+
+  Returns:
+    Why the module was not run; None if it was.
+  """
+  for rule in _NOT_TO_BE_LOADED:
+    if findings.has(rule):
+      return f"there is an error of {rule}"
+  if may_reach_out(module):
+    return "it has ops that could touch files, though nothing needs them"
+  if len({variant.tags for variant in module.variants}) < len(module.variants):
+    return "two variants have the same tags"
+  stage("loading the module")
+  spec = _guarded_load(module, findings)
+  if spec is None:
+    return "tensorflow_hub does not load it"
+  for rule in _NOT_TO_BE_RUN:
+    if findings.has(rule):
+      return f"there is an error of {rule}"
+  size = expected_size(module.main)
+  if size is None or size[0] * size[1] > MAX_PIXELS:
+    findings.add(
+      "unchecked", "", f"Images of {size} are not tried; too large or unknown."
+    )
+    return "its images are too large"
+  _run_variants(module, spec, size, findings, stage)
+  return None
+
+
+def _guarded_load(module: Module, findings: Findings) -> Any:
+  try:
+    return hub.load_module_spec(module.directory)
+  except _TF_ERRORS as error:
+    findings.add("unloadable", "", _text(error))
+    return None
+
+
+def _run_variants(
+  module: Module,
+  spec: Any,
+  size: tuple[int, int],
+  findings: Findings,
+  stage: Callable[[str], None],
+) -> None:
+  variants = [v for v in (module.inference, module.train) if v is not None]
+  for variant in variants:
+    if primary_signature(variant) is None:
+      continue
+    last = variant is variants[-1]
+    stage(f"running {variant.where()}")
+    try:
+      with LoadedVariant(spec, variant, trainable=True) as loaded:
+        _run_variant(loaded, size, findings)
+        if variant is module.inference:
+          check_golden(loaded, module.directory, findings)
+        if last:
+          # Gradients of loops change ops that a session may have run already:
+          # they come last.
+          check_gradients(loaded, findings)
+    except _TF_ERRORS as error:
+      findings.add("unloadable", variant.where(), _text(error))
+
+
+def _run_variant(
+  loaded: LoadedVariant, size: tuple[int, int], findings: Findings
+) -> None:
+  if loaded.variant.tags == contract.TRAIN_TAGS:
+    check_training(loaded, size, findings)
+  else:
+    check_behaviour(loaded, size, findings)
+
+
+def _text(error: Exception) -> str:
+  reason = str(getattr(error, "message", None) or error)
+  return (
+    f"Loading or running it fails: {type(error).__name__}: {reason}"[:400]
+    + ". Expected hub.Module to load it and a session to run it on a CPU."
+  )

@@ -1,0 +1,1 @@
+"""A room of hub_image_export."""

@@ -1,0 +1,108 @@
+"""The flags of `export_module`."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from hub_image_export.command_line.checkpoint_flags import CheckpointFlags
+from hub_image_export.command_line.publish_flags import PublishFlags
+
+FLAGS = flags.FlagValues()
+
+
+def _string(name: str, help_text: str, default: str | None = None):
+  return flags.DEFINE_string(name, default, help_text, flag_values=FLAGS)
+
+
+def _integer(name: str, help_text: str):
+  return flags.DEFINE_integer(
+    name, None, help_text, lower_bound=1, flag_values=FLAGS
+  )
+
+
+def _bool(name: str, default: bool | None, help_text: str):
+  return flags.DEFINE_bool(name, default, help_text, flag_values=FLAGS)
+
+
+def _list(name: str, help_text: str):
+  return flags.DEFINE_list(name, None, help_text, flag_values=FLAGS)
+
+
+MODEL = _string("model", "What to export; see above. Required.")
+EXPORT_PATH = _string(
+  "export_path", "The module's directory; it must not exist. Required."
+)
+TASK = flags.DEFINE_enum(
+  "task",
+  "feature_vector",
+  ["feature_vector", "classification", "all"],
+  "What the module serves. With all, the default signature is "
+  "image_classification, and --feature_layer gives the features (for Keras "
+  "Applications: what include_top=False, pooling='avg' gives).",
+  flag_values=FLAGS,
+)
+HEIGHT = _integer(
+  "height", "Expected height of images in pixels. Default: the model's own."
+)
+WIDTH = _integer("width", "Expected width of images, likewise.")
+WEIGHTS = _string(
+  "weights",
+  "For Keras Applications: imagenet (default; downloaded by Keras), random "
+  "(for tests), or a file of Keras weights.",
+)
+NUM_CLASSES = _integer(
+  "num_classes", "Number of classes that there must be. Default: any."
+)
+LABELS = _string(
+  "labels", "UTF-8 text file with the names of the classes, one a line."
+)
+ARCH_NAME = _string(
+  "arch_name",
+  "Prefix of the endpoints' names. Default: the name of the Keras Application "
+  "or model.",
+)
+ENDPOINTS = _list(
+  "endpoints", "Comma-separated names of Keras layers to expose as outputs."
+)
+FEATURE_LAYER = _string(
+  "feature_layer", "The Keras layer that yields the feature vector."
+)
+PREPROCESS = _string(
+  "preprocess",
+  "What the model wants, given RGB in [0, 1]: none, tf (2x-1), torch, caffe, "
+  "0-255, or MEAN/STD with one number or three with commas, in [0, 1]. "
+  "Default: what the Keras Application was trained with; else none.",
+)
+VARIABLE_SIZE = _bool(
+  "variable_size", False, "Accept images of any height and width."
+)
+TRAINING = _bool(
+  "training",
+  None,
+  "Whether there is a variant for training. Default: if it differs.",
+)
+BN_HPARAMS = _bool(
+  "bn_hparams",
+  False,
+  "Add signatures with the input batch_norm_momentum for fine-tuning.",
+)
+DROP_COLLECTIONS = _list(
+  "drop_collections", "Collections of a TF1 function to leave out."
+)
+ALLOW_CUSTOM_GRADIENTS = _bool(
+  "allow_custom_gradients",
+  False,
+  "Accept that custom gradients are replaced by TensorFlow's own.",
+)
+OVERWRITE = _bool(
+  "overwrite", False, "Replace a module that exists at --export_path."
+)
+VERIFY = _bool(
+  "verify", True, "Load the module and compare its outputs with the model's."
+)
+CHECK = _bool(
+  "check", True, "Check the module against the contract (see check_module)."
+)
+
+CHECKPOINT = CheckpointFlags(FLAGS)
+PUBLISH = PublishFlags(FLAGS)

@@ -1,0 +1,169 @@
+"""What `--model` may be: a name, a file, a directory, a place in the code.
+
+Which of them it is follows from how it is written; nothing is tried out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from typing import Any
+
+from hub_image_export import contract
+from hub_image_export.sources import (
+  application_models,
+  applications,
+  hub_module_specs as module_specs,
+  keras_files as model_files,
+  user_code,
+)
+from hub_image_export.tensorflow_api.compat import hub
+from hub_image_export.tracing import layer_calls as keras_layers
+
+_FORMS = (
+  "the name of a Keras Application (MobileNetV2), a saved Keras model "
+  "(model.keras, model.h5), a directory with a SavedModel or a TF1 Hub "
+  "module, or a model or function in Python code (file.py:name, "
+  "package.module:name)"
+)
+_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+_SAVED_MODEL_FILES = (contract.SAVED_MODEL_FILE, "saved_model.pbtxt")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+  """A model to export, and the defaults of the flags that it brings along.
+
+  Attributes:
+    source: a Keras model, a function, the path of a SavedModel, or the
+      `hub.ModuleSpec` of a TF1 Hub module.
+    arch_name: prefix of its endpoints (C10), if it has a name of its own.
+    height, width: the image size that it is made for in pixels, if known.
+    preprocess: what it takes, a mode of `preprocessing`, if known.
+    feature_layer: the layer of a Keras classifier that yields the feature
+      vector, where that was asked for and is known.
+    application: the Keras Application that it is, if it is one.
+  """
+
+  source: Any
+  arch_name: str | None = None
+  height: int | None = None
+  width: int | None = None
+  preprocess: str | None = None
+  feature_layer: str | None = None
+  application: applications.Application | None = None
+
+
+def load(
+  model: str,
+  *,
+  task: str = "feature_vector",
+  weights: str | None = None,
+  height: int | None = None,
+  width: int | None = None,
+  num_classes: int | None = None,
+  variable_size: bool = False,
+) -> LoadedModel:
+  """Loads, or for a Keras Application builds, what `--model` names.
+
+  Args:
+    model: the value of the flag.
+    task, weights, height, width, num_classes, variable_size: how to build a
+      Keras Application, see `application_models.build`. All other models are
+      what they are; weights given for one of them are an error.
+
+  Raises:
+    ValueError: `model` names nothing that could be exported.
+    errors.ImageExportError: the weights cannot be had, or the user's code
+      fails when it is imported.
+  """
+  if applications.is_application(model):
+    application = applications.get(model)
+    built, feature_layer = application_models.build(
+      application,
+      task=task,
+      weights=weights or application_models.IMAGENET,
+      height=height,
+      width=width,
+      num_classes=num_classes,
+      variable_size=variable_size,
+    )
+    return LoadedModel(
+      source=built,
+      arch_name=application.name,
+      height=height or application.height,
+      width=width or application.width,
+      preprocess=application.preprocess,
+      feature_layer=feature_layer,
+      application=application,
+    )
+  if weights is not None:
+    raise ValueError(
+      f"The weights ({weights!r}) can be given for Keras Applications only; "
+      f"{model!r} must come with its own."
+    )
+  return _described(_load_source(model))
+
+
+def _load_source(model: str) -> Any:
+  if "://" in model:
+    raise ValueError(
+      f"The model {model!r} is not on this machine; copy it here first."
+    )
+  if user_code.is_reference(model):
+    return user_code.load(model)
+  if model.endswith(".py"):
+    raise ValueError(
+      f"{model!r} is a Python file; say which model or function in it: "
+      f"{model}:name."
+    )
+  if model.endswith(_KERAS_SUFFIXES):
+    return model_files.load(model)
+  if os.path.isdir(model):
+    return _load_directory(model)
+  if re.fullmatch(r"\w+", model):
+    try:
+      applications.get(model)
+    except ValueError as error:  # It has the nearest names.
+      raise ValueError(f"There is no model {model!r}: {error}") from None
+  raise ValueError(f"There is no model {model!r}; expected {_FORMS}.")
+
+
+def _load_directory(path: str) -> Any:
+  files = os.listdir(path)
+  if contract.MODULE_DEF_FILE in files:
+    return module_specs.load("--model", path)
+  if any(name in files for name in _SAVED_MODEL_FILES):
+    return path
+  raise ValueError(
+    f"The directory {path!r} has neither {contract.MODULE_DEF_FILE} (a TF1 "
+    f"Hub module) nor {contract.SAVED_MODEL_FILE} (a SavedModel)."
+  )
+
+
+def _described(source: Any) -> LoadedModel:
+  if isinstance(source, hub.ModuleSpec):
+    height, width = _expected_size(source)
+    return LoadedModel(source, height=height, width=width)
+  if keras_layers.is_model(source):
+    height, width = _input_size(source)
+    return LoadedModel(source, source.name, height, width)
+  name = getattr(source, "__name__", None)
+  return LoadedModel(source, name if name != "<lambda>" else None)
+
+
+def _input_size(model: Any) -> tuple[int | None, int | None]:
+  """Height and width of a Keras model's input, where it has just one."""
+  shape = getattr(model, "input_shape", None)
+  if isinstance(shape, tuple) and len(shape) == 4:
+    return shape[1], shape[2]
+  return None, None
+
+
+def _expected_size(spec: hub.ModuleSpec) -> tuple[int | None, int | None]:
+  """Height and width that a module expects, where it is an image module."""
+  try:
+    return hub.get_expected_image_size(spec)
+  except (KeyError, ValueError):
+    return None, None

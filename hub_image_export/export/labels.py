@@ -1,0 +1,164 @@
+"""Names of classes: read, checked, attached to a module, read back (C8)."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from hub_image_export import arguments, contract
+
+# A million names; ImageNet's 21,841 take half a megabyte.
+MAX_FILE_BYTES = 2**25
+MAX_LENGTH = 1000
+Labels = "Sequence[str] | str | os.PathLike[str]"
+
+
+def resolve(labels: Any) -> tuple[str, ...] | None:
+  """The names of the classes, in the order of their indices.
+
+  Args:
+    labels: a list of strings, the path of a UTF-8 text file with one class a
+      line, or None.
+
+  Raises:
+    TypeError: it is something else.
+    ValueError: there are blank or repeated names, or the file has no text.
+  """
+  if labels is None:
+    return None
+  name = "labels"
+  if isinstance(labels, (str, os.PathLike)):
+    path = arguments.check_local_path(name, labels, "a text file")
+    labels, name = _read(path), f"labels in the file {arguments.shown(path)}"
+  if not isinstance(labels, Sequence) or isinstance(labels, (bytes, bytearray)):
+    raise arguments.wrong_type(
+      "labels",
+      labels,
+      "a list of strings, or the path of a text file with one class a line",
+    )
+  if not labels:
+    raise arguments.wrong_value(
+      name, labels, "a name for each class: there are none"
+    )
+  labels = tuple(labels)
+  _check(name, labels)
+  return labels
+
+
+def _read(path: str) -> list[str]:
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise ValueError(f"the label file {path!r} is no file: expected one")
+  try:
+    size = os.path.getsize(path)
+    if size > MAX_FILE_BYTES:
+      raise ValueError(
+        f"the label file {path!r} has {size} bytes: expected at most "
+        f"{MAX_FILE_BYTES}, one name a line"
+      )
+    with open(path, encoding="utf-8-sig") as file:
+      text = file.read()
+  except UnicodeDecodeError as error:
+    raise ValueError(
+      f"labels is the file {path!r}, which is not UTF-8 ({error.reason} at "
+      f"byte {error.start}): convert it"
+    ) from error
+  except OSError as error:
+    raise ValueError(
+      f"labels is the file {path!r}, which cannot be read: {error.strerror}"
+    ) from error
+  return text.removesuffix("\n").split("\n")
+
+
+def _check(name: str, labels: tuple[Any, ...]) -> None:
+  problems = []
+  first: dict[str, int] = {}
+  for i, label in enumerate(labels):
+    if not isinstance(label, str):
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected a string"
+      )
+    elif not label.strip():
+      problems.append(f"label {i} is blank: expected a name")
+    elif len(label.splitlines()) > 1 or label != label.strip():
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected one line, without "
+        "blanks around it"
+      )
+    elif not _is_unicode(label):
+      problems.append(
+        f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
+      )
+    elif any(unicodedata.category(c) in ("Cc", "Cs") for c in label):
+      problems.append(
+        f"label {i} is {label[:50]!r}: expected no control characters"
+      )
+    elif len(label) > MAX_LENGTH:
+      problems.append(
+        f"label {i} has {len(label)} characters: expected at most {MAX_LENGTH}"
+      )
+    elif label in first:
+      problems.append(
+        f"labels {first[label]} and {i} are both {arguments.shown(label)}"
+      )
+    else:
+      first[label] = i
+  if problems:
+    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+    raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
+
+
+def _is_unicode(label: str) -> bool:
+  """Whether files and messages can hold it: lone surrogates they cannot."""
+  try:
+    label.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
+
+
+def check_width(labels: tuple[str, ...] | None, width: int) -> None:
+  """Raises ValueError where there are not as many labels as classes."""
+  if labels is not None and len(labels) != width:
+    raise ValueError(
+      f"there are {len(labels)} labels, and the network has {width} classes: "
+      "expected one label for each, in order"
+      + background_hint(len(labels), width)
+    )
+
+
+def background_hint(got: int, width: int) -> str:
+  """The usual reason for a count that is off by one."""
+  if width - got == 1:
+    return (
+      ". Does class 0 stand for the background? Then name it, as the "
+      "1001 classes of ImageNet networks do"
+    )
+  if got - width == 1:
+    return (
+      ". Is a background class counted that the network does not have? "
+      "ImageNet has 1000 classes without, 1001 with one"
+    )
+  return ""
+
+
+def load_labels(module_or_spec: Any) -> list[str] | None:
+  """The labels that a module carries, or None if it has none.
+
+  Args:
+    module_or_spec: path of a module, a `hub.Module`, or a `hub.ModuleSpec`.
+
+  Raises:
+    TypeError, ValueError: it is nothing of the kind.
+  """
+  if not hasattr(module_or_spec, "get_attached_message"):
+    from hub_image_export.sources import hub_module_specs as module_specs
+
+    module_or_spec = module_specs.load("module_or_spec", module_or_spec)
+  message = module_or_spec.get_attached_message(
+    contract.CLASS_LABELS, struct_pb2.ListValue
+  )
+  return None if message is None else list(message)

@@ -1,0 +1,126 @@
+"""The manifest: what a module is, how it was made, the hashes of its files.
+
+It stands in `assets.extra/`, where every loader lets it be, beside the names
+of the classes and a golden example. It has no time, no path and no user's
+name, so that the same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+from typing import TYPE_CHECKING
+
+from hub_image_export import contract, version
+from hub_image_export.publishing.archive import files_of, sha256_of
+from hub_image_export.tensorflow_api.compat import hub, tf
+
+if TYPE_CHECKING:
+  from hub_image_export.export.spec import ImageModuleSpec
+
+FILE = "manifest.json"
+LABELS_FILE = "labels.txt"
+FORMAT = 1
+
+
+def extra_assets(module: str) -> str:
+  """The directory for what the format does not know; made if need be."""
+  path = os.path.join(module, contract.EXTRA_ASSETS_DIR)
+  os.makedirs(path, exist_ok=True)
+  return path
+
+
+def write_labels(module: str, labels: tuple[str, ...] | None) -> None:
+  """Writes the names of the classes, one a line, where there are any."""
+  if labels:
+    path = os.path.join(extra_assets(module), LABELS_FILE)
+    with open(path, "wb") as file:
+      file.write(_as_text(labels))
+
+
+def write_manifest(module: str, spec: ImageModuleSpec) -> None:
+  """Writes the manifest of a module whose other files are all there.
+
+  Args:
+    module: its directory.
+    spec: of which it was made.
+  """
+  interface, function = spec.interface, spec.function
+  content = {
+    "activations": dict(function.inference.activations),
+    "default_task": interface.default_task,
+    "files": _hashes(module),
+    "format": FORMAT,
+    "image_size": [interface.height, interface.width],
+    "labels_sha256": _labels_hash(interface.labels),
+    "preprocessing": interface.preprocessing,
+    "source": function.name,
+    "variable_size": interface.variable_size,
+    "versions": _versions(),
+    "widths": dict(function.widths),
+  }
+  path = os.path.join(extra_assets(module), FILE)
+  with open(path, "w", encoding="utf-8") as file:
+    file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Statements:
+  """What a manifest says and a module's graph does not.
+
+  Attributes:
+    activation: what the classifier ended in before it was made to give
+      logits: "softmax", "sigmoid", or None.
+    preprocessing: what the module does to the pixels; None if it is unknown.
+  """
+
+  activation: str | None = None
+  preprocessing: str | None = None
+
+
+def read_manifest(module: str) -> Statements:
+  """Reads the manifest of a module, which `check_module` has checked."""
+  path = os.path.join(module, contract.EXTRA_ASSETS_DIR, FILE)
+  try:
+    with open(path, encoding="utf-8") as file:
+      content = json.load(file)
+    activations, preprocessing = (
+      dict(content["activations"]),
+      content["preprocessing"],
+    )
+  except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    return Statements()  # There is none, or another tool's.
+  activation = activations.get(contract.IMAGE_CLASSIFICATION)
+  return Statements(
+    activation if activation in ("softmax", "sigmoid") else None,
+    preprocessing if isinstance(preprocessing, str) else None,
+  )
+
+
+def _hashes(module: str) -> dict[str, str]:
+  names = files_of(module)
+  paths = [os.path.join(module, *name.split("/")) for name in names]
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    return dict(zip(names, pool.map(sha256_of, paths)))
+
+
+def _as_text(labels: tuple[str, ...]) -> bytes:
+  return "".join(f"{label}\n" for label in labels).encode()
+
+
+def _labels_hash(labels: tuple[str, ...] | None) -> str | None:
+  """Of the names, one a line, in UTF-8."""
+  return hashlib.sha256(_as_text(labels)).hexdigest() if labels else None
+
+
+def _versions() -> dict[str, str]:
+  return {
+    "hub_image_export": version.__version__,
+    "keras": importlib.metadata.version("keras"),
+    "tensorflow": tf.__version__,
+    "tensorflow_hub": hub.__version__,
+  }

@@ -1,0 +1,168 @@
+"""A variant in TF1 Hub format: what `module_fn` builds in the current graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from hub_image_export import contract
+from hub_image_export.export.variable_nodes import (
+  VariableNodes,
+  VariableTensors,
+  free_scope,
+)
+from hub_image_export.graph.graph_defs import (
+  GraphDef,
+  canonical,
+  ordering_nodes,
+)
+from hub_image_export.sources import preprocessing
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tracing.variable_table import Variable
+from hub_image_export.tracing.variants import Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Interface:
+  """What a module shows to its consumers, beside its outputs.
+
+  Attributes:
+    default_task: the task whose signature is the default one (C1, C9).
+    height: the expected height of images, in pixels (C16).
+    width: likewise.
+    variable_size: whether images of other sizes are accepted (C15).
+    bn_hparams: whether signatures with hyperparameters are there (H1).
+    labels: names of the classes in order, or None.
+    preprocessing: what is done to the pixels, for people to read.
+  """
+
+  default_task: str
+  height: int
+  width: int
+  variable_size: bool = False
+  bn_hparams: bool = False
+  labels: tuple[str, ...] | None = None
+  preprocessing: str = preprocessing.describe(None)
+
+  @property
+  def image_shape(self) -> list[int | None]:
+    """Of the input (C14, C15)."""
+    size = [None, None] if self.variable_size else [self.height, self.width]
+    return [None, *size, contract.NUM_CHANNELS]
+
+
+def make_module_fn(
+  interface: Interface, variables: tuple[Variable, ...]
+) -> Callable[[Variant], None]:
+  """Returns the function that `hub.create_module_spec` calls per variant."""
+
+  nodes = VariableNodes(variables)
+
+  def module_fn(variant: Variant) -> None:
+    tensors = nodes.add()
+    inputs = _add_inputs(interface)
+    scope = free_scope("network", variables)
+    used = {name: tensors[v.name] for name, v in variant.variables.items()}
+    given = {
+      **inputs,
+      **{name: variable.handle for name, variable in used.items()},
+      **_values_read(variant.graph_def, used),
+    }
+    _add_network(variant.graph_def, given, scope)
+    graph = tf.compat.v1.get_default_graph()
+
+    def tensor(name: str) -> Any:
+      return graph.get_tensor_by_name(f"{scope}/{name}")
+
+    for name in variant.penalties:
+      tf.compat.v1.add_to_collection(
+        contract.REGULARIZATION_LOSSES, tensor(name)
+      )
+    for name in variant.updates:
+      tf.compat.v1.add_to_collection(
+        contract.UPDATE_OPS, graph.get_operation_by_name(f"{scope}/{name}")
+      )
+    endpoints = {k: tensor(name) for k, name in variant.endpoints.items()}
+    for task, name in variant.tasks.items():
+      outputs = {contract.DEFAULT_OUTPUT: tensor(name), **endpoints}
+      _add_signatures(task, inputs, outputs, interface)
+    _attach_messages(interface)
+
+  return module_fn
+
+
+def _add_inputs(interface: Interface) -> dict[str, Any]:
+  inputs = {
+    contract.IMAGES: tf.compat.v1.placeholder(
+      tf.float32, interface.image_shape, name=contract.IMAGES
+    )
+  }
+  if interface.bn_hparams:
+    inputs[contract.BATCH_NORM_MOMENTUM] = (
+      tf.compat.v1.placeholder_with_default(
+        contract.DEFAULT_BATCH_NORM_MOMENTUM,
+        [],
+        name=contract.BATCH_NORM_MOMENTUM,
+      )
+    )
+  return inputs
+
+
+def _values_read(
+  graph_def: GraphDef, variables: dict[str, VariableTensors]
+) -> dict[str, Any]:
+  """The values of variables by the nodes that read them, in no given order.
+
+  Reads are a third of a network's nodes, and the variables bring their own.
+  """
+  ordering = ordering_nodes(graph_def)
+  return {
+    node.name: variables[canonical(node.input[0])].value
+    for node in graph_def.node
+    if node.op == "ReadVariableOp"
+    and len(node.input) == 1
+    and canonical(node.input[0]) in variables
+    and node.name not in ordering
+  }
+
+
+def _add_network(
+  graph_def: GraphDef, given: dict[str, Any], scope: str
+) -> None:
+  """Imports the network, with tensors that are given in the place of nodes."""
+  network = GraphDef(versions=graph_def.versions, library=graph_def.library)
+  network.node.extend(n for n in graph_def.node if n.name not in given)
+  read = {name.partition(":")[0] for n in network.node for name in n.input}
+  tf.import_graph_def(
+    network,
+    {f"{name}:0": t for name, t in given.items() if name in read},
+    name=scope,
+  )
+
+
+def _add_signatures(
+  task: str,
+  inputs: dict[str, Any],
+  outputs: dict[str, Any],
+  interface: Interface,
+) -> None:
+  images = {contract.IMAGES: inputs[contract.IMAGES]}
+  hub.add_signature(task, images, outputs)
+  if task == interface.default_task:
+    hub.add_signature(contract.DEFAULT_SIGNATURE, images, outputs)
+  if interface.bn_hparams:
+    hub.add_signature(contract.bn_hparams_signature(task), inputs, outputs)
+
+
+def _attach_messages(interface: Interface) -> None:
+  info = hub.ImageModuleInfo()
+  info.default_image_size.height = interface.height
+  info.default_image_size.width = interface.width
+  hub.attach_image_module_info(info)
+  if interface.labels:
+    labels = struct_pb2.ListValue()
+    labels.extend(interface.labels)
+    hub.attach_message(contract.CLASS_LABELS, labels)

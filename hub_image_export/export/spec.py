@@ -1,0 +1,282 @@
+"""`ImageModuleSpec`: a module that knows its weights and exports itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub_image_export import arguments, progress
+from hub_image_export.checker import Report, check_module
+from hub_image_export.errors import CheckError
+from hub_image_export.export import golden, manifest, verification
+from hub_image_export.export.module_files import write_module
+from hub_image_export.export.module_graph import Interface, make_module_fn
+from hub_image_export.export.summary import Summary
+from hub_image_export.files.staging import Staging
+from hub_image_export.tensorflow_api.compat import (
+  hub,
+  native_module,
+  quiet,
+  run_eagerly,
+  tf,
+)
+from hub_image_export.tracing.garbage import full_collections_paused
+from hub_image_export.tracing.image_function import ImageFunction
+from hub_image_export.tracing.interpreter import with_room
+from hub_image_export.weights import (
+  assignment as checkpoint_weights,
+  checkpoint_writer as weights,
+  keras_file as keras_values,
+)
+from hub_image_export.weights.names import NameRules
+from hub_image_export.weights.readers import (
+  NamedValues,
+  keras_files,
+  open_values,
+)
+
+_CHECKPOINT_OPTIONS = ("checkpoint_prefix", "checkpoint_map", "ema", "strict")
+
+
+class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-access
+  """A `hub.ModuleSpec` made by one of this package's builders.
+
+  Whatever takes a spec takes this one: `hub.Module(spec)` computes with the
+  weights that the source has when the module is instantiated, and
+  `hub.get_expected_image_size(spec)` knows the size (C16).
+
+  Attributes:
+    interface: the default task, the expected size, the labels.
+    function: the graphs and variables that the module consists of.
+  """
+
+  def __init__(
+    self, handler: Any, function: ImageFunction, interface: Interface
+  ) -> None:
+    """Use a builder, such as `make_feature_vector_module`, instead."""
+    super().__init__(handler, checkpoint_variables_path=None)
+    self.function = function
+    self.interface = interface
+    self._temporary: tempfile.TemporaryDirectory | None = None
+
+  def export(  # pylint: disable=arguments-differ
+    self,
+    path: str | os.PathLike[str],
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    name_transform_fn: Callable[[str], str] | None = None,
+    *,
+    overwrite: bool = False,
+    verify: bool = True,
+    check: bool = False,
+    **checkpoint_options: Any,
+  ) -> Summary:
+    """Writes the module to the directory `path`.
+
+    The module carries a manifest, the names of its classes and, if it was
+    verified, a golden example; the same model gives the same bytes each time.
+
+    The module is written beside `path` and renamed into place when it is
+    complete and verified: whatever fails, nothing is left behind, and nothing
+    that existed has changed (F6).
+
+    Args:
+      path: a local directory that does not exist; missing parents are made.
+      checkpoint_path: where the values of all variables come from instead of
+        the model, which does not change; see `with_weights`.
+      name_transform_fn: see `with_weights`.
+      overwrite: replace a module that is there. Off by default, because
+        published versions are immutable (F6).
+      verify: load the module, and compare each output of its inference
+        variant with the source's. On by default: it costs about as much as
+        loading the module once.
+      check: let `check_module` judge the module before it is put into place,
+        and fail on errors. Off by default: it takes a process of its own,
+        and several times what verification takes.
+      **checkpoint_options: further arguments of `with_weights`.
+
+    Returns:
+      What was written: sizes, signatures, largest differences.
+
+    Raises:
+      TypeError, ValueError: an argument is of the wrong type, or makes no
+        sense; see also `with_weights`.
+      ExportError: `path` exists or cannot be written.
+      WeightsError: variables are NaN or infinite, or the checkpoint does not
+        have them all.
+      VerificationError: the module does not compute what the source does.
+      CheckError: the module breaks the contract.
+    """
+    path = arguments.check_path("path", path, "the module's directory")
+    for name, value in dict(
+      overwrite=overwrite, verify=verify, check=check
+    ).items():
+      arguments.check_bool(name, value)
+    arguments.check_known(checkpoint_options, _CHECKPOINT_OPTIONS)
+    spec = self
+    if checkpoint_path is not None:
+      spec = self.with_weights(
+        checkpoint_path, name_transform_fn, **checkpoint_options
+      )
+    elif name_transform_fn is not None or checkpoint_options:
+      given = {"name_transform_fn": name_transform_fn, **checkpoint_options}
+      shown = ", ".join(f"{k}={arguments.shown(v)}" for k, v in given.items())
+      raise ValueError(
+        f"{shown} without checkpoint_path: expected the checkpoint that this "
+        "is about"
+      )
+    with full_collections_paused():
+      return run_eagerly(
+        lambda: spec._export_eagerly(path, overwrite, verify, check)
+      )
+
+  def with_weights(
+    self,
+    checkpoint_path: str | os.PathLike[str],
+    name_transform_fn: Callable[[str], str] | None = None,
+    *,
+    checkpoint_prefix: str = "",
+    checkpoint_map: Mapping[str, str] | None = None,
+    ema: bool = False,
+    strict: bool = False,
+  ) -> ImageModuleSpec:
+    """Returns this module with the values of a checkpoint.
+
+    Every variable of the module gets its value from there. Values are read
+    one by one when they are written; the user's model does not change.
+
+    Args:
+      checkpoint_path: prefix or directory (the latest one counts) of a
+        TensorFlow checkpoint of TF1 or TF2; a SavedModel; a TF1 Hub module; an
+        `.npz` file; weights saved by Keras. It has to stay there until the
+        module is exported.
+      name_transform_fn: from a variable's name to that in the checkpoint.
+      checkpoint_prefix: what stands before each name in the checkpoint.
+      checkpoint_map: names in the checkpoint by names of variables, or by
+        regular expressions that match them wholly; `\\1` stands for a group.
+      ema: take `…/ExponentialMovingAverage` of each variable that has one.
+      strict: values of the checkpoint that nothing uses are an error.
+        Optimizers and counters do not count.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: the arguments contradict each other, or make no sense.
+      WeightsError: the checkpoint cannot be read, or does not have all values:
+        those that are missing or differ in shape or type are listed.
+    """
+    arguments.check_bool("strict", strict)
+    rules = NameRules(
+      name_transform_fn=name_transform_fn,
+      prefix=checkpoint_prefix,
+      mapping=checkpoint_map,
+      ema=ema,
+    )
+    values = run_eagerly(lambda: self._open_values(checkpoint_path, rules))
+    assigned = checkpoint_weights.assign(
+      self.function.variables, values, rules, strict
+    )
+    function = dataclasses.replace(self.function, variables=assigned.variables)
+    return ImageModuleSpec(self._saved_model_handler, function, self.interface)
+
+  def _open_values(
+    self, path: str | os.PathLike[str], rules: NameRules
+  ) -> NamedValues:
+    """Keras files are read by their model, unless names are given for them."""
+    values = open_values(path)
+    model = keras_values.the_model(self.function.layers)
+    if values.kind != keras_files.KIND or model is None or rules:
+      return values
+    return keras_values.read(model, values.path, self.function.variables)
+
+  @with_room
+  def _export_eagerly(
+    self,
+    path: str | os.PathLike[str],
+    overwrite: bool,
+    verify: bool,
+    check: bool,
+  ) -> Summary:
+    summary = Summary.start(self)
+    staging = Staging(path, overwrite=overwrite)
+    weights.check_finite(self.function.variables)
+    with staging:
+      with summary.phase("write"):
+        write_module(
+          staging.path, self._saved_model_handler, self._write_variables
+        )
+        manifest.write_labels(staging.path, self.interface.labels)
+      with staging.flushed_meanwhile():
+        if verify:
+          progress.tell("Verifying the module")
+          with summary.phase("verify"):
+            summary.differences = self._verify(staging.path)
+        with summary.phase("manifest"):
+          manifest.write_manifest(staging.path, self)
+      if check:
+        progress.tell("Checking the module")
+        with summary.phase("check"):
+          summary.report = _check(staging.path)
+      summary.finish(os.fspath(path), staging.path, verified=verify)
+      staging.commit()
+    return summary
+
+  def _verify(self, path: str) -> list[verification.Difference]:
+    """Verifies the module, and lets it give its golden example."""
+    size = self.interface.height, self.interface.width
+    extra = manifest.extra_assets(path)
+    return verification.verify(
+      path, self, then=lambda module: golden.record(extra, module, size)
+    )
+
+  def _write_variables(self, prefix: str | bytes) -> None:
+    prefix = os.fsdecode(prefix)
+    run_eagerly(
+      lambda: weights.write_checkpoint(prefix, self.function.variables)
+    )
+
+  def _export(self, path: Any, variables_saver: Any) -> None:
+    """What `hub.Module.export` calls, here without its harm to old modules."""
+    with Staging(os.fsdecode(path)) as staging:
+      write_module(staging.path, self._saved_model_handler, variables_saver)
+      staging.commit()
+
+  def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
+    """What `hub.Module` calls: with real weights, never with random ones."""
+    if self.function.variables:
+      # Variables are restored when the consumer initializes them, maybe in a
+      # later session: the checkpoint lives as long as the spec.
+      self._temporary = self._temporary or tempfile.TemporaryDirectory(
+        prefix="hub_image_export_"
+      )
+      # And as long as the graph, which may outlive the spec.
+      graph = tf.compat.v1.get_default_graph()
+      weakref.finalize(graph, lambda directory: None, self._temporary)
+      prefix = weights.variables_prefix(self._temporary.name)
+      self._write_variables(prefix)
+      self._checkpoint_variables_path = prefix
+    return super()._create_impl(name, trainable, tags)
+
+
+def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
+  """Makes the module of a function: the one call of `create_module_spec`."""
+  with quiet():
+    plain = hub.create_module_spec(
+      make_module_fn(interface, function.variables),
+      [(set(v.tags), {"variant": v}) for v in function.variants],
+    )
+  return ImageModuleSpec(plain._saved_model_handler, function, interface)  # pylint: disable=protected-access
+
+
+def _check(path: str) -> Report:
+  report = check_module(path)
+  if report.errors:
+    found = "; ".join(
+      f"{finding.rule}: {finding.message}" for finding in report.errors[:5]
+    )
+    raise CheckError(
+      f"the module breaks the contract, and is not written: {found}"
+    )
+  return report

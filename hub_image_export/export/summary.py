@@ -1,0 +1,133 @@
+"""What an export did, for people and for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hub_image_export import contract
+from hub_image_export.checker import Report
+from hub_image_export.export.verification import Difference
+from hub_image_export.files.staging import directory_size
+from hub_image_export.weights import checkpoint_writer as weights
+
+if TYPE_CHECKING:
+  from hub_image_export.export.spec import ImageModuleSpec
+
+_MEGABYTE = 1e6
+
+
+@dataclasses.dataclass
+class Summary:
+  """The result of an export; `str` gives it as a few lines of text.
+
+  Attributes:
+    path: the module's directory.
+    verified: whether its outputs were compared with the source's.
+    differences: the largest differences, by output.
+    report: what `check_module` said; None if it was not asked.
+    seconds: by phase of the export.
+    archive: path of the archive, if one was written.
+    archive_sha256: of its bytes, as hexadecimal digits.
+    num_bytes: size of the module on disk.
+    num_parameters: how many numbers the variables hold.
+    image_size: expected height and width in pixels (C16).
+    variants: "inference", and "train" where there is one, with the oldest
+      TensorFlow for each.
+    signatures: from signature to outputs, from output to its shape.
+  """
+
+  image_size: tuple[int, int]
+  variants: dict[str, str]
+  signatures: dict[str, dict[str, str]]
+  num_parameters: int
+  path: str = ""
+  archive: str = ""
+  archive_sha256: str = ""
+  report: Report | None = None
+  verified: bool = False
+  num_bytes: int = 0
+  differences: list[Difference] = dataclasses.field(default_factory=list)
+  seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+  @classmethod
+  def start(cls, spec: ImageModuleSpec) -> Summary:
+    return cls(
+      image_size=(spec.interface.height, spec.interface.width),
+      variants={
+        variant.name: variant.oldest_tensorflow
+        for variant in spec.function.variants
+      },
+      signatures={
+        name: {
+          key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
+          for key, info in sorted(spec.get_output_info_dict(name).items())
+        }
+        for name in sorted(spec.get_signature_names())
+      },
+      num_parameters=weights.parameter_count(spec.function.variables),
+    )
+
+  @contextlib.contextmanager
+  def phase(self, name: str) -> Iterator[None]:
+    """Measures the seconds of a phase."""
+    start = time.perf_counter()
+    try:
+      yield
+    finally:
+      self.seconds[name] = time.perf_counter() - start
+
+  def finish(self, path: str, staged: str, verified: bool) -> None:
+    self.path, self.verified = path, verified
+    self.num_bytes = directory_size(staged)
+
+  def __str__(self) -> str:
+    height, width = self.image_size
+    lines = [
+      f"Module:     {self.path} ({self.num_bytes / _MEGABYTE:.1f} MB, "
+      f"{self.num_parameters:,} parameters)",
+      f"Images:     {height}x{width} RGB in "
+      f"[{contract.PIXEL_MIN:g}, {contract.PIXEL_MAX:g}]",
+      "Variants:   "
+      + ", ".join(f"{k} (TF >= {v})" for k, v in self.variants.items()),
+      "Signatures:",
+      *(
+        f"  {name}: {outputs[contract.DEFAULT_OUTPUT]}"
+        for name, outputs in self.signatures.items()
+      ),
+    ]
+    endpoints = dict(self.signatures[contract.DEFAULT_SIGNATURE])
+    del endpoints[contract.DEFAULT_OUTPUT]
+    if endpoints:
+      lines.append("Endpoints, in each signature:")
+      lines.extend(f"  {key}: {shape}" for key, shape in endpoints.items())
+    lines.append(f"Verified:   {self._verdict()}")
+    if self.report is not None:
+      lines.append(f"Checked:    {self._findings()}")
+    if self.archive:
+      lines.append(f"Archive:    {self.archive}")
+      lines.append(f"SHA-256:    {self.archive_sha256} (of the archive)")
+    phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
+    lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
+    return "\n".join(lines)
+
+  def _verdict(self) -> str:
+    if not self.verified:
+      return "no"
+    worst = max(self.differences, key=lambda d: d.relative)
+    return (
+      f"yes, {len(self.differences)} outputs; largest difference from the "
+      f"source {worst.absolute:.2g} (absolute), {worst.relative:.2g} of the "
+      f"output's scale, in {worst.output}"
+    )
+
+  def _findings(self) -> str:
+    warnings = self.report.warnings
+    if not warnings:
+      return "conforms to the contract"
+    return f"conforms, with {len(warnings)} warnings:" + "".join(
+      f"\n  {w.rule} ({w.where}): {w.message}" for w in warnings
+    )

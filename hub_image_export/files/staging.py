@@ -1,0 +1,242 @@
+"""A module directory either is complete or is not there (F6).
+
+A module is written to a directory of its own beside the target, and renamed
+when it is whole. An old module stays until the new one takes its place in one
+exchange.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+from hub_image_export.errors import ExportError
+from hub_image_export.files.directory_swap import (
+  replace_directory,
+  sync_directory,
+  sync_tree,
+)
+from hub_image_export.files.local_path import local_path
+from hub_image_export.files.staging_directory import (
+  StagingDirectory,
+  clean_stale,
+  is_module,
+)
+
+# What other exports to the same place do at the same time may stand in the way
+# once, or a few times.
+_ATTEMPTS = 20
+# `rename` onto a directory with something in it, or onto a file.
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+_WHERE = "Choose an export path in a directory where you may write"
+_HINTS = {
+  errno.ENOSPC: "The disk is full: free some space, or choose another disk",
+  errno.EDQUOT: "Your quota is used up: free space, or choose another disk",
+  errno.ENOMEM: "There is not enough memory",
+  errno.EFBIG: "A limit on the size of files is reached: raise it (ulimit -f)",
+  errno.ENAMETOOLONG: "Choose a shorter export path",
+  errno.ENOTDIR: "A parent of the export path is a file: choose another path",
+  errno.EEXIST: "A parent of the export path is a file: choose another path",
+  errno.EXDEV: "A directory of a lower layer cannot be replaced: choose "
+  "another path",
+  errno.EBUSY: "A mount point cannot be replaced: choose a path below it",
+  errno.EACCES: _WHERE,
+  errno.EPERM: _WHERE,
+  errno.EROFS: _WHERE,
+}
+
+
+class Staging:
+  """A directory in the making; use it as a context manager.
+
+  Attributes:
+    path: where to write. `commit` makes it the target.
+  """
+
+  def __init__(
+    self, target: str | os.PathLike[str], *, overwrite: bool = False
+  ) -> None:
+    """Removes what killed exports to the target left, and checks it.
+
+    Nothing is written yet.
+
+    Raises:
+      TypeError, ValueError: `target` is no local path.
+      ExportError: it exists and may not be replaced, or is no directory.
+    """
+    self._target = local_path(target)
+    self._overwrite = overwrite
+    clean_stale(self._target)
+    self._check_target()
+    self._directory = StagingDirectory(self._target)
+    self._made_parents: list[str] = []
+
+  @property
+  def path(self) -> str:
+    return self._directory.module
+
+  def __enter__(self) -> Staging:
+    try:
+      for _ in range(_ATTEMPTS):
+        self._make_parents()
+        if self._directory.make():
+          return self
+      raise ExportError(self._busy())
+    except OSError as error:
+      self._clean_up()
+      raise ExportError(
+        f"cannot write to {os.path.dirname(self._target)!r}: {error.strerror}. "
+        f"{_hint(error) or _WHERE}"
+      ) from error
+    except BaseException:
+      self._clean_up()
+      raise
+
+  def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    self._clean_up()
+    if isinstance(error, OSError):
+      hint = _hint(error)
+      raise ExportError(
+        f"the module could not be written to {self._target!r}: {error}. "
+        f"Nothing was left behind{'. ' + hint if hint else ''}"
+      ) from error
+    if _is_out_of_memory(error):
+      raise ExportError(
+        f"there is not enough memory to export to {self._target!r}. Nothing "
+        "was left behind. Raise the limit of the process, or use a machine "
+        "with more"
+      ) from error
+
+  @contextlib.contextmanager
+  def flushed_meanwhile(self) -> Iterator[None]:
+    """Sends what is written to the disk while the body does something else.
+
+    Raises:
+      OSError: it could not be written, after the body.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+      flushed = beside.submit(sync_tree, self._directory.path)
+      yield
+      flushed.result()
+
+  def commit(self) -> None:
+    """Puts the module into place, in one step."""
+    sync_tree(self._directory.path)
+    for _ in range(_ATTEMPTS):
+      self._check_target()
+      if self._put_into_place():
+        self._made_parents.clear()
+        sync_directory(os.path.dirname(self._target))
+        return
+    raise ExportError(self._busy())
+
+  def _put_into_place(self) -> bool:
+    """False if somebody else put something there, or took it away."""
+    try:
+      os.rename(self.path, self._target)
+      return True
+    except OSError as error:
+      if error.errno not in _OCCUPIED:
+        raise
+    if not self._overwrite:
+      return False
+    try:
+      replace_directory(self.path, self._target, self._directory.old)
+      return True
+    except OSError as error:
+      if error.errno not in (errno.ENOENT, *_OCCUPIED):
+        raise
+    return False
+
+  def _busy(self) -> str:
+    return (
+      f"other exports write to {self._target!r} at the same time: expected "
+      "one. Try again when they are done"
+    )
+
+  def _check_target(self) -> None:
+    if not os.path.lexists(self._target):
+      return
+    if os.path.islink(self._target) or not os.path.isdir(self._target):
+      raise ExportError(
+        f"{self._target!r} exists and is no directory: choose another path"
+      )
+    if not self._has_files():
+      return
+    if not self._overwrite:
+      raise ExportError(
+        f"{self._target!r} exists: published modules are immutable (F6). "
+        "Choose another path, or replace it with overwrite=True (--overwrite)"
+      )
+    if not is_module(self._target):
+      raise ExportError(
+        f"{self._target!r} holds something that is no module: it is not "
+        "replaced. Choose another path, or empty the directory"
+      )
+
+  def _has_files(self) -> bool:
+    """Whether there is something in the target, which was a directory."""
+    try:
+      return bool(os.listdir(self._target))
+    except FileNotFoundError:
+      return False
+    except OSError as error:
+      raise ExportError(
+        f"{self._target!r} cannot be read: {error.strerror}. {_WHERE}"
+      ) from error
+
+  def _make_parents(self) -> None:
+    missing, parent = [], os.path.dirname(self._target)
+    while not os.path.isdir(parent):
+      missing.append(parent)
+      parent = os.path.dirname(parent)
+    for parent in reversed(missing):
+      try:
+        os.mkdir(parent)
+      except FileExistsError:
+        if not os.path.isdir(parent):
+          raise
+      except FileNotFoundError:
+        return  # Another export has removed what it had made: try again.
+      else:
+        self._made_parents.insert(0, parent)
+
+  def _clean_up(self) -> None:
+    self._directory.remove()
+    for parent in self._made_parents:
+      try:
+        os.rmdir(parent)
+      except OSError:
+        break  # Somebody else uses it by now.
+
+
+def _is_out_of_memory(error: Any) -> bool:
+  """Python's exception for it, a thread without a stack, or TensorFlow's."""
+  return (
+    isinstance(error, MemoryError)
+    or (isinstance(error, RuntimeError) and "start new thread" in str(error))
+    or type(error).__name__ == "ResourceExhaustedError"
+  )
+
+
+def _hint(error: OSError) -> str:
+  """What to do about it; TensorFlow's writers give the reason as text."""
+  for code, hint in _HINTS.items():
+    if error.errno == code or os.strerror(code) in str(error):
+      return hint
+  return ""
+
+
+def directory_size(path: str) -> int:
+  """Bytes of all regular files below `path`."""
+  total = 0
+  for folder, _, files in os.walk(path):
+    for name in files:
+      status = os.lstat(os.path.join(folder, name))
+      total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+  return total

@@ -1,0 +1,68 @@
+"""Rewrites a graph into one that TensorFlow 1.15 loads, runs, differentiates.
+
+None changes a number, beyond the rounding of float32. What they cannot cure
+is for `oldest_tensorflow` to tell.
+"""
+
+from __future__ import annotations
+
+from absl import logging
+
+from hub_image_export.graph.portability.attributes import (
+  drop_colocations,
+  drop_unknown_attributes,
+)
+from hub_image_export.graph.portability.batch_norm import (
+  average_outside_batch_norm,
+)
+from hub_image_export.graph.portability.convolutions import (
+  pad_before,
+  split_grouped_convolutions,
+)
+from hub_image_export.graph.portability.dilations import undilate_convolutions
+from hub_image_export.graph.portability.einsum import multiply_out_einsum
+from hub_image_export.graph.portability.layout import channels_last
+from hub_image_export.graph.portability.newer_ops import (
+  older_batch_mat_mul,
+  older_matrix_diag,
+  older_stateless_random,
+)
+from hub_image_export.tensorflow_api.compat import tf
+
+GraphDef = tf.compat.v1.GraphDef
+
+# In the order in which they are made. Each changes the graph that it is given
+# and returns the number of ops that it touched.
+REWRITES = (
+  drop_colocations,
+  average_outside_batch_norm,
+  channels_last,
+  split_grouped_convolutions,
+  pad_before,
+  undilate_convolutions,
+  multiply_out_einsum,
+  older_batch_mat_mul,
+  older_matrix_diag,
+  older_stateless_random,
+  drop_unknown_attributes,
+)
+
+
+def make_portable(graph_def: GraphDef) -> GraphDef:
+  """A copy of the graph after all REWRITES.
+
+  Args:
+    graph_def: With the static shapes of the outputs (`add_shapes=True`), and
+      without calls of functions: what stands in the library keeps its ops.
+
+  Returns:
+    A graph in which every output has the name that it had, except outputs
+    other than the first of rewritten batch norms.
+  """
+  portable = GraphDef()
+  portable.CopyFrom(graph_def)
+  counts = {rewrite.__name__: rewrite(portable) for rewrite in REWRITES}
+  done = [f"{name} ({count} ops)" for name, count in counts.items() if count]
+  if done:
+    logging.info("Rewritten for TensorFlow 1.15: %s", ", ".join(done))
+  return portable

@@ -1,0 +1,74 @@
+"""Newer versions of ops, where TensorFlow 1.15 has an older one as good."""
+
+from __future__ import annotations
+
+from hub_image_export.graph.portability.substitution import (
+  Substitution,
+  attrs_of,
+  substitute,
+)
+from hub_image_export.tensorflow_api.compat import tf
+
+GraphDef = tf.compat.v1.GraphDef
+NodeDef = tf.compat.v1.NodeDef
+
+_KEY_COUNTER = "StatelessRandomGetKeyCounter"
+_PHILOX = (1, 3)  # By its name, and as the automatic choice on CPUs and GPUs.
+_STATELESS = {
+  "StatelessRandomUniformV2": "StatelessRandomUniform",
+  "StatelessRandomNormalV2": "StatelessRandomNormal",
+  "StatelessTruncatedNormalV2": "StatelessTruncatedNormal",
+  "StatelessRandomUniformIntV2": "StatelessRandomUniformInt",
+}
+
+
+def _batch_mat_mul(node: NodeDef, new: Substitution) -> None:
+  types = [node.attr[name].type for name in ("Ta", "Tb", "Tout")]
+  if len(set(types)) == 1:
+    attrs = attrs_of(node, "adj_x", "adj_y")
+    new.finish("BatchMatMulV2", node.input[:2], T=node.attr["Ta"], **attrs)
+
+
+def older_batch_mat_mul(graph_def: GraphDef) -> int:
+  """Uses `BatchMatMulV2` for V3, which only adds mixed types."""
+  return substitute(graph_def, ("BatchMatMulV3",), _batch_mat_mul)
+
+
+def _diagonal(node: NodeDef, new: Substitution) -> None:
+  k, rows, columns, padding = (new.constant_input(i) for i in range(1, 5))
+  values = (k, rows, columns, padding)
+  if any(value is None or value.size != 1 for value in values):
+    return
+  if (int(k), int(rows), int(columns)) == (0, -1, -1) and not padding:
+    new.finish("MatrixDiag", node.input[:1], **attrs_of(node, "T"))
+
+
+def older_matrix_diag(graph_def: GraphDef) -> int:
+  """Uses `MatrixDiag` for V3 on the main diagonal (`tf.eye` does that)."""
+  return substitute(graph_def, ("MatrixDiagV3",), _diagonal)
+
+
+def _seeded(node: NodeDef, new: Substitution) -> None:
+  key, counter = new.input_node(1), new.input_node(2)
+  algorithm = new.constant_input(3)
+  if key.op != _KEY_COUNTER or key.name != counter.name:
+    return
+  if algorithm is None or int(algorithm) not in _PHILOX:
+    return
+  seed = key.input[0]
+  limits = [name for name in node.input[4:] if not name.startswith("^")]
+  attrs = {
+    "T": node.attr["Tshape"],
+    "Tseed": key.attr["Tseed"],
+    **attrs_of(node, "dtype"),
+  }
+  new.finish(_STATELESS[node.op], [node.input[0], seed, *limits], **attrs)
+
+
+def older_stateless_random(graph_def: GraphDef) -> int:
+  """Uses the stateless random ops that take a seed, not a key and counter.
+
+  They draw the same numbers. (Those whose seed is a variable are gone before:
+  see `randomness.draw_fresh`.)
+  """
+  return substitute(graph_def, tuple(_STATELESS), _seeded)

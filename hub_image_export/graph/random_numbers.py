@@ -1,0 +1,169 @@
+"""Random numbers: drawn afresh wherever a module runs, and where they go.
+
+Plain random ops (`RandomUniform`) keep their state in the session that runs
+them. Only they are drawn from anew by each consumer, and exist in TF 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub_image_export.graph import graph_defs
+from hub_image_export.graph.dropout import dropout_on
+from hub_image_export.graph.portability.substitution import (
+  Substitution,
+  attrs_of,
+  substitute,
+)
+from hub_image_export.graph.random_draws import DRAWS, draw_plainly, draw_state
+from hub_image_export.graph.random_state import (
+  ASSIGNMENTS,
+  GENERATOR_OPS,
+  PLAIN_DRAWS,
+  READS,
+  SEED_INPUTS,
+  random_state,
+)
+from hub_image_export.tensorflow_api.compat import tf
+
+__all__ = ["draw_fresh", "dropout_on", "random_ops", "random_state"]
+
+GraphDef = tf.compat.v1.GraphDef
+NodeDef = tf.compat.v1.NodeDef
+
+
+def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
+  """A copy that draws new random numbers in each process, and without state.
+
+  Random ops that are seeded by random state become plain ones; what else reads
+  the state gets random integers. The state, and its assignments, are gone.
+  Plain random ops lose their seeds. A stateless op with a constant seed is
+  deterministic by its author's will: its numbers stay.
+
+  Args:
+    graph_def: The traced graph, without calls of functions.
+    state: What `random_state` returned.
+  """
+  fresh = GraphDef()
+  fresh.CopyFrom(graph_def)
+  if state:
+    seeded = graph_defs.descendants(graph_def, state)
+    substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
+    substitute(fresh, tuple(READS), _OfState(state))
+    _delete_state(fresh, state)
+  _zero_seeds(fresh)
+  return fresh
+
+
+def random_ops(graph_def: GraphDef, tensors: Iterable[str]) -> list[str]:
+  """Names of the ops behind `tensors` that draw new numbers at each run.
+
+  Includes calls of functions, and control flow, that have such ops inside.
+  """
+  wanted = graph_defs.ancestors(graph_def, tensors)
+  drawing = _drawing_functions(graph_def)
+  return [
+    node.name
+    for node in graph_def.node
+    if node.name in wanted and _draws(node, drawing)
+  ]
+
+
+class _Plainly:
+  """Makes seeded draws plain; the same draw made twice becomes one."""
+
+  def __init__(self, seeded: set[str], graph_def: GraphDef):
+    self._seeded = seeded
+    self._nodes = graph_defs.nodes_by_name(graph_def)
+    self._drawn: dict[tuple, str] = {}
+
+  def __call__(self, node: NodeDef, new: Substitution) -> None:
+    seeds = SEED_INPUTS.get(node.op, (0,))
+    names = [graph_defs.node_of(node.input[i]) for i in seeds]
+    if not self._seeded.intersection(names):
+      return
+    if node.op in GENERATOR_OPS:
+      draw_plainly(node, new)
+      return
+    drawn = self._drawn.setdefault(self._identity(node), node.name)
+    if drawn == node.name:
+      draw_plainly(node, new)
+    else:
+      (dtype,) = attrs_of(node, "dtype", "output_dtype").values()
+      new.finish("Identity", [drawn], T=dtype)
+
+  def _identity(self, node: NodeDef) -> tuple:
+    """The op and its inputs, with keys as the seeds that they come from."""
+    names = graph_defs.data_inputs(node)
+    return (node.op, *map(self._input_identity, names))
+
+  def _input_identity(self, tensor: str) -> str | bytes:
+    source = self._nodes[graph_defs.node_of(tensor)]
+    if source.op == "StatelessRandomGetKeyCounter":
+      return graph_defs.canonical(source.input[0])
+    if source.op == "Const":
+      return source.attr["value"].SerializeToString()
+    return graph_defs.canonical(tensor)
+
+
+class _OfState:
+  """Replaces the reads of random state."""
+
+  def __init__(self, state: set[str]):
+    self._state = state
+
+  def __call__(self, node: NodeDef, new: Substitution) -> None:
+    if graph_defs.node_of(node.input[0]) in self._state:
+      draw_state(node, new)
+
+
+def _delete_state(graph_def: GraphDef, state: set[str]) -> None:
+  uses = ASSIGNMENTS | {"RngSkip"}
+  gone = set(state)
+  for node in graph_def.node:
+    if node.op in uses and graph_defs.node_of(node.input[0]) in state:
+      gone.add(node.name)
+  kept = [node for node in graph_def.node if node.name not in gone]
+  for node in kept:
+    inputs = [
+      name
+      for name in node.input
+      if not (name.startswith("^") and name[1:] in gone)
+    ]
+    node.input[:] = inputs
+  graph_defs.replace_nodes(graph_def, kept)
+
+
+def _zero_seeds(graph_def: GraphDef) -> None:
+  bodies = [function.node_def for function in graph_def.library.function]
+  for nodes in [graph_def.node, *bodies]:
+    for node in nodes:
+      if node.op in PLAIN_DRAWS:
+        for name in ("seed", "seed2"):
+          if name in node.attr:
+            node.attr[name].i = 0
+
+
+def _draws(node: NodeDef, functions: set[str]) -> bool:
+  if node.op in PLAIN_DRAWS or node.op in GENERATOR_OPS:
+    return True
+  return bool(functions) and (
+    node.op in functions
+    or any(value.func.name in functions for value in node.attr.values())
+  )
+
+
+def _drawing_functions(graph_def: GraphDef) -> set[str]:
+  """Names of the functions with random ops, in themselves or further down."""
+  found: set[str] = set()
+  functions = graph_def.library.function
+  for _ in functions:
+    before = len(found)
+    found.update(
+      function.signature.name
+      for function in functions
+      if any(_draws(node, found) for node in function.node_def)
+    )
+    if len(found) == before:
+      break
+  return found

@@ -1,0 +1,55 @@
+"""Nodes that a module does without: second copies, and mere hand-overs.
+
+Layers bring a constant each for the same axis or the same number, and pass
+values on through identities. Each node costs time wherever a graph is read, by
+`hub.create_module_spec` first and by every consumer after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from hub_image_export.graph.graph_defs import (
+  GraphDef,
+  NodeDef,
+  canonical,
+  is_ordered,
+  ordering_nodes,
+  replace_inputs,
+  resolve_chains,
+)
+
+_HANDS_OVER = frozenset({"Identity", "IdentityN"})
+
+
+def bypass_redundant_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
+  """Lets nothing read nodes that others can stand for, in place.
+
+  They stay for `prune` to take away. A node that orders others, or is ordered
+  by others, has a purpose beside its value: it is read as before.
+
+  Args:
+    graph_def: without custom gradients, which identities may carry.
+    kept: names of nodes, or of tensors, that are known by their names.
+  """
+  needed = {canonical(name) for name in kept} | ordering_nodes(graph_def)
+  constants: dict[bytes, str] = {}
+  stand_ins: dict[str, str] = {}
+  for node in graph_def.node:
+    if node.name in needed or is_ordered(node):
+      continue
+    if node.op == "Const":
+      first = constants.setdefault(_content(node), node.name)
+      if first != node.name:
+        stand_ins[node.name] = first
+    elif node.op in _HANDS_OVER:
+      for i, tensor in enumerate(node.input):
+        stand_ins[canonical(f"{node.name}:{i}")] = canonical(tensor)
+  resolve_chains(stand_ins)
+  replace_inputs(graph_def, stand_ins)
+
+
+def _content(node: NodeDef) -> bytes:
+  value = node.attr["value"].SerializeToString(deterministic=True)
+  return hashlib.sha256(value).digest()

@@ -1,0 +1,266 @@
+"""A TF1 Hub module as a function on images: a source like any other.
+
+`hub.Module` cannot be used where eager variables are wanted, but all that a
+module consists of is at hand: a graph for each variant, and a checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from absl import logging
+
+from hub_image_export import arguments, contract
+from hub_image_export.graph import custom_gradients as gradients, ref_variables
+from hub_image_export.graph.graph_defs import (
+  GraphDef,
+  ancestors,
+  descendants,
+  node_of,
+  prune,
+)
+from hub_image_export.sources import (
+  hub_module_call as module_call,
+  hub_module_specs as module_specs,
+)
+from hub_image_export.sources.hub_module_outputs import Outputs, Signatures
+from hub_image_export.sources.source import Source
+from hub_image_export.tensorflow_api.compat import (
+  hub,
+  run_eagerly,
+  tf,
+  variable_pb2,
+)
+from hub_image_export.weights.readers import tensorflow_files
+
+_UPDATES = frozenset(
+  {
+    "Assign",
+    "AssignAdd",
+    "AssignSub",
+    "AssignVariableOp",
+    "AssignAddVariableOp",
+    "AssignSubVariableOp",
+  }
+)
+
+
+class ModuleFunction:
+  """An existing TF1 Hub module, as `fn` for a builder or inside of one.
+
+  Called in graph code, it returns a dict of tensors and adds the module's
+  weight penalties to REGULARIZATION_LOSSES. It repairs what published modules
+  have wrong: its own names of the input, the signatures and outputs do not
+  matter, updates that are in no collection are found, and old reference
+  variables become resources.
+  """
+
+  def __init__(
+    self,
+    module: Any,
+    outputs: Mapping[str, str] | None = None,
+    *,
+    tasks: tuple[str, ...] | None = (),
+  ) -> None:
+    """Reads the module, and makes its variables.
+
+    Args:
+      module: path of a TF1 Hub module, or `hub.load_module_spec(path)`.
+      outputs: what to return, by key ("default", names of tasks, endpoints):
+        the name of a signature of the module (for its main output), of one of
+        the default signature's outputs, or of any tensor or op in its graph.
+        None takes what the signatures say.
+      tasks: the tasks that are wanted, where `outputs` does not say; None for
+        all that there are.
+
+    Raises:
+      TypeError: an argument is of the wrong type.
+      ValueError: there is no such module, or it has no such outputs; the
+        nearest names are told.
+      WeightsError: the module's checkpoint is damaged.
+    """
+    if not isinstance(module, hub.ModuleSpec):
+      module = module_specs.load("module", module)
+    handler = module._saved_model_handler  # pylint: disable=protected-access
+    graphs = {
+      frozenset(tags): handler.get_meta_graph_copy(tags)
+      for tags in handler.get_tags()
+    }
+    self._selection = Outputs.of(outputs, tasks)
+    self._variables: dict[str, Any] = {}
+    read = _reader(module)
+    run_eagerly(lambda: self._make_variables(graphs.values(), read))
+    self._variants = {
+      bool(tags): _Variant.of(graph, self._selection, set(self._variables))
+      for tags, graph in graphs.items()
+    }
+
+  def as_source(self) -> Source:
+    """What a builder makes of it."""
+    return Source(
+      name="TF1 Hub module",
+      call=self,
+      training_parameter="is_training" if True in self._variants else None,
+      takes_momentum=any(v.momentum for v in self._variants.values()),
+    )
+
+  def _make_variables(self, graphs: Iterable[Any], read: Any) -> None:
+    for graph in graphs:
+      trainable = {p.variable_name for p in _protos(graph, "trainable")}
+      for proto in _protos(graph, ""):
+        name = node_of(proto.variable_name)
+        if name not in self._variables:
+          self._variables[name] = tf.Variable(
+            read(proto),
+            trainable=proto.variable_name in trainable,
+            name=name,
+          )
+
+  def __call__(
+    self,
+    images: Any,
+    is_training: bool = False,
+    batch_norm_momentum: Any = None,
+  ) -> dict[str, Any]:
+    """Adds a variant's graph to the current one.
+
+    Raises:
+      TypeError, ValueError: it cannot take these images, or is called where
+        TensorFlow traces no function.
+    """
+    images = module_call.images_tensor(images)
+    arguments.check_bool("is_training", is_training)
+    module_call.check_momentum(batch_norm_momentum)
+    variant = self._variants[is_training and True in self._variants]
+    graph = tf.compat.v1.get_default_graph()
+    replaced = dict.fromkeys(variant.images, images)
+    if batch_norm_momentum is not None and variant.momentum:
+      replaced[variant.momentum] = batch_norm_momentum
+    for name, variable in self._variables.items():
+      if name in variant.variables:
+        tf.identity(variable)  # Makes it known to the graph.
+        replaced[f"{name}:0"] = graph.capture(variable.handle)
+    wanted = [*variant.outputs.values(), *variant.penalties]
+    try:
+      found = tf.import_graph_def(
+        variant.graph_def, replaced, wanted, name="module"
+      )
+    except ValueError as error:
+      raise ValueError(
+        f"the module cannot be used on images {images.shape}: {error!s:.300}"
+      ) from error
+    for penalty in found[len(variant.outputs) :]:
+      tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
+    return dict(zip(variant.outputs, found))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Variant:
+  """Attributes: the graph without variables, and names of tensors in it."""
+
+  graph_def: GraphDef
+  images: list[str]
+  momentum: str | None
+  outputs: dict[str, str]
+  penalties: list[str]
+  variables: frozenset[str]
+
+  @classmethod
+  def of(
+    cls, meta_graph: Any, selection: Outputs, variables: set[str]
+  ) -> _Variant:
+    signatures = Signatures(meta_graph)
+    outputs = selection.find(signatures)
+    penalties = _collection(meta_graph, contract.REGULARIZATION_LOSSES)
+    graph_def = GraphDef()
+    graph_def.CopyFrom(meta_graph.graph_def)
+    _drop_colocations(graph_def)
+    gradients.drop_custom_gradients(graph_def)
+    updates = _updates(meta_graph, graph_def, signatures.images)
+    graph_def = prune(
+      graph_def, [*outputs.values(), *penalties, *updates, *signatures.images]
+    )
+    present = {node.name for node in graph_def.node}
+    used = variables & present
+    momentum = signatures.momentum
+    graph_def = ref_variables.use_resources(graph_def)
+    kept = GraphDef(versions=graph_def.versions, library=graph_def.library)
+    kept.node.extend(n for n in graph_def.node if n.name not in used)
+    return cls(
+      kept,
+      signatures.images,
+      momentum if momentum and node_of(momentum) in present else None,
+      outputs,
+      penalties,
+      frozenset(used),
+    )
+
+
+def _reader(module: Any):
+  """`read(proto)` gives the value of a variable of the module."""
+  live = getattr(module, "function", None)
+  if live is not None:  # A spec that is not a module on disk yet.
+    by_name = {variable.name: variable for variable in live.variables}
+    return lambda proto: by_name[node_of(proto.variable_name)].read()
+  prefix = module._checkpoint_variables_path  # pylint: disable=protected-access
+  opened: list[Any] = []
+
+  def read(proto: Any) -> Any:
+    if not opened:
+      module_specs.check_has_values("module", module)
+      opened.append(
+        tensorflow_files.open_prefix(os.fsdecode(prefix), "TF1 Hub module")
+      )
+    part = proto.save_slice_info_def
+    if not part.full_name:
+      return opened[0].read(node_of(proto.variable_name))
+    whole = opened[0].read(part.full_name)
+    return whole[
+      tuple(slice(o, o + n) for o, n in zip(part.var_offset, part.var_shape))
+    ]
+
+  return read
+
+
+def _protos(meta_graph: Any, kind: str) -> list[Any]:
+  key = contract.TRAINABLE_VARIABLES if kind else contract.VARIABLES
+  return [
+    variable_pb2.VariableDef.FromString(value)
+    for value in meta_graph.collection_def[key].bytes_list.value
+  ]
+
+
+def _collection(meta_graph: Any, key: str) -> list[str]:
+  return list(meta_graph.collection_def[key].node_list.value)
+
+
+def _updates(
+  meta_graph: Any, graph_def: GraphDef, images: list[str]
+) -> list[str]:
+  """UPDATE_OPS, and assignments that belong there: they depend on images."""
+  listed = _collection(meta_graph, contract.UPDATE_OPS)
+  before = ancestors(graph_def, listed)
+  after_images = descendants(graph_def, map(node_of, images))
+  found = [
+    node.name
+    for node in graph_def.node
+    if node.op in _UPDATES
+    and node.name in after_images
+    and node.name not in before
+  ]
+  if found:
+    logging.warning(
+      "The module has %d updates of variables that are not in UPDATE_OPS, "
+      "where consumers look for them: put there (F4)",
+      len(found),
+    )
+  return [*listed, *found]
+
+
+def _drop_colocations(graph_def: GraphDef) -> None:
+  for node in graph_def.node:
+    node.attr.pop("_class", None)
+    node.device = ""

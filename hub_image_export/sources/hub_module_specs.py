@@ -1,0 +1,49 @@
+"""Specs of TF1 Hub modules that exist, from wherever a user has them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hub_image_export import arguments, contract
+from hub_image_export.tensorflow_api.compat import hub, quiet
+
+
+def load(name: str, path: Any) -> hub.ModuleSpec:
+  """The spec of a module on disk.
+
+  Args:
+    name: of the argument, for messages.
+    path: its directory.
+
+  Raises:
+    TypeError: `path` is no path.
+    ValueError: no module is there, or it is damaged.
+  """
+  what = "a TF1 Hub module's directory (or its spec)"
+  path = arguments.check_local_path(name, path, what)
+  if not os.path.isfile(os.path.join(path, contract.MODULE_DEF_FILE)):
+    raise arguments.wrong_value(
+      name, path, f"the path of {what}, with a {contract.MODULE_DEF_FILE}"
+    )
+  try:
+    with quiet():
+      return hub.load_module_spec(path)
+  except Exception as error:  # Whatever the readers of protocol buffers raise.
+    raise ValueError(
+      f"{name} is {arguments.shown(path)}, a module that cannot be read: "
+      f"{type(error).__name__}: {error!s:.300}. Is it whole? Copy it again"
+    ) from error
+
+
+def check_has_values(name: str, spec: hub.ModuleSpec) -> None:
+  """Raises TypeError for specs without weights, as `create_module_spec` has."""
+  live = getattr(spec, "function", None)
+  stored = getattr(spec, "_checkpoint_variables_path", None)
+  if live is None and stored is None:
+    raise arguments.wrong_type(
+      name,
+      spec,
+      "a module with weights: one that was exported, and loaded with "
+      "hub.load_module_spec",
+    )

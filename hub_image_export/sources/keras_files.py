@@ -1,0 +1,93 @@
+"""Saved Keras models, with errors that say which Keras can read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipfile
+from typing import Any
+
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted import keras_files as saved_code
+from hub_image_export.weights import keras_model as keras_weights
+from hub_image_export.weights.readers import keras_files
+
+_OWN_CLASSES = (
+  "If it has classes or functions of your own, load it in a Python file, where "
+  "they are defined, and give --model=file.py:name."
+)
+
+
+def load(path: str) -> tf.keras.Model:
+  """Reads the model that `model.save` wrote to `.keras`, `.h5` or `.hdf5`.
+
+  Raises:
+    ValueError: there is no such file, it has weights only, it would run code
+      of its own, or this Keras cannot read it; the message says which one
+      could.
+    WeightsError: it takes values from other files.
+  """
+  if path.endswith(".weights.h5"):
+    raise ValueError(_weights_only(path))
+  if not os.path.isfile(path):
+    raise ValueError(
+      f"There is no file {path!r}; expected a model that Keras saved."
+    )
+  keras_files.refuse_foreign_data(path)
+  saved_code.refuse_keras_code(path)
+  try:
+    return tf.keras.models.load_model(path, compile=False)
+  except Exception as error:  # Keras raises whatever its readers raise.
+    if "No model config found" in str(error):
+      raise ValueError(_weights_only(path)) from error
+    raise ValueError(
+      f"Keras {keras_version()} cannot read the model {path!r}: "
+      f"{keras_weights.first_line(error)} {_hint(_saved_by(path))}"
+    ) from error
+
+
+def keras_version() -> str:
+  """The version of the Keras that is `tf.keras`; not all of them tell."""
+  package = tf.keras.Model.__module__.partition(".")[0]
+  return sys.modules[package].__version__
+
+
+def _weights_only(path: str) -> str:
+  return (
+    f"{path!r} has weights only, not the model that they belong to; give the "
+    "model and, for a Keras Application, --weights=FILE."
+  )
+
+
+def _hint(saved_by: str | None) -> str:
+  """What to do about a file that was saved by some version of Keras."""
+  if saved_by is None or saved_by[:2] == keras_version()[:2]:
+    return _OWN_CLASSES
+  if saved_by.startswith("2."):
+    return (
+      f"It was saved by Keras {saved_by}: install tf_keras and set "
+      "TF_USE_LEGACY_KERAS=1 in the environment, or use TensorFlow 2.15."
+    )
+  return (
+    f"It was saved by Keras {saved_by}: use TensorFlow 2.16 or later, without "
+    "TF_USE_LEGACY_KERAS."
+  )
+
+
+def _saved_by(path: str) -> str | None:
+  """The version of Keras that saved a file, None if it does not say."""
+  try:
+    if zipfile.is_zipfile(path):
+      with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("metadata.json"))["keras_version"]
+    return _saved_by_hdf5(path)
+  except (KeyError, OSError, ValueError, zipfile.BadZipFile):
+    return None
+
+
+def _saved_by_hdf5(path: str) -> Any:
+  import h5py  # Keras depends on it; we need it for the hint alone.
+
+  with h5py.File(path, "r") as file:
+    return file.attrs["keras_version"]

@@ -1,0 +1,158 @@
+"""From the contract's pixels to those that a network wants.
+
+Modules take RGB in [0, 1] (C12); what the network itself was trained on is the
+module's business. The modes are those of Keras' `preprocess_input`, which
+starts from [0, 255].
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, Union
+
+import numpy as np
+
+from hub_image_export import arguments, contract
+from hub_image_export.arguments import shown
+from hub_image_export.tensorflow_api.compat import tf
+
+Preprocess = Union[None, str, tuple[Any, Any], Callable[[tf.Tensor], tf.Tensor]]
+
+# Of ImageNet's training images: RGB in [0, 1], and BGR in [0, 255].
+_TORCH_MEAN = (0.485, 0.456, 0.406)
+_TORCH_STD = (0.229, 0.224, 0.225)
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+def _tf(images: tf.Tensor) -> tf.Tensor:
+  return images * 2.0 - 1.0
+
+
+def _torch(images: tf.Tensor) -> tf.Tensor:
+  return (images - np.float32(_TORCH_MEAN)) / np.float32(_TORCH_STD)
+
+
+def _caffe(images: tf.Tensor) -> tf.Tensor:
+  return tf.reverse(images * 255.0, axis=[3]) - np.float32(_CAFFE_MEAN_BGR)
+
+
+def _0_255(images: tf.Tensor) -> tf.Tensor:
+  return images * 255.0
+
+
+_MODES = {
+  "tf": (_tf, "2·x − 1, so [-1, 1]"),
+  "torch": (_torch, f"(x − {list(_TORCH_MEAN)}) / {list(_TORCH_STD)}"),
+  "caffe": (_caffe, f"BGR of 255·x, minus {list(_CAFFE_MEAN_BGR)}"),
+  "0-255": (_0_255, "255·x"),
+}
+MODES = tuple(_MODES)
+_EXPECTED = (
+  f"None, one of {', '.join(MODES)}, a pair (mean, std), or a function on the "
+  "images"
+)
+
+
+def resolve(
+  preprocess: Preprocess,
+) -> Callable[[tf.Tensor], tf.Tensor] | None:
+  """The function that does what the argument `preprocess` of a builder says.
+
+  Args:
+    preprocess: one of
+      * `None`: the network takes RGB in [0, 1], as it comes;
+      * a name of `MODES`;
+      * `(mean, std)` in units of [0, 1], each a number or one per channel
+        (R, G, B): the network takes `(x - mean) / std`;
+      * a function on the images.
+
+  Returns:
+    A function from float32 `[batch_size, height, width, 3]` in [0, 1] to what
+    the network takes, or None if there is nothing to do. Apart from a user's
+    own function, it is plain arithmetic with a gradient, in any TensorFlow.
+
+  Raises:
+    TypeError: `preprocess` is nothing of the above.
+    ValueError: an unknown name, or a pair that is not a mean and a standard
+      deviation.
+  """
+  if preprocess is None:
+    return None
+  if isinstance(preprocess, str):
+    return _mode(preprocess)[0]
+  if isinstance(preprocess, (tuple, list)):
+    mean, std = _mean_and_std(preprocess)
+    return lambda images: (images - mean) / std
+  _check_function(preprocess)
+  return preprocess
+
+
+def describe(preprocess: Preprocess) -> str:
+  """What `resolve(preprocess)` does to x in [0, 1], for people to read."""
+  if preprocess is None:
+    return "none: RGB in [0, 1] as it comes"
+  if isinstance(preprocess, str):
+    return f"{preprocess}: {_mode(preprocess)[1]}"
+  if isinstance(preprocess, (tuple, list)):
+    _mean_and_std(preprocess)
+    mean, std = (np.asarray(value).tolist() for value in preprocess)
+    return f"(x − {mean}) / {std}"
+  _check_function(preprocess)
+  name = getattr(preprocess, "__name__", type(preprocess).__name__)
+  return f"the function {name}"
+
+
+def _check_function(preprocess: Any) -> None:
+  arguments.check_function("preprocess", preprocess, _EXPECTED)
+
+
+def _mode(name: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], str]:
+  if name in _MODES:
+    return _MODES[name]
+  nearest = difflib.get_close_matches(name[:20].lower(), MODES, n=1)
+  hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+  raise ValueError(
+    f"Unknown preprocess {shown(name)}; expected one of "
+    f"{', '.join(MODES)}{hint}"
+  )
+
+
+def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
+  """Both as float32 scalars or `[3]`; ValueError for anything else."""
+  if len(pair) != 2:
+    raise ValueError(
+      f"preprocess is {shown(pair)}, which has {len(pair)} elements; expected "
+      "the pair (mean, std), each a number or one number per channel."
+    )
+  mean = _per_channel("mean", pair[0])
+  std = _per_channel("standard deviation", pair[1])
+  if np.any(std <= 0):
+    raise ValueError(
+      f"The standard deviation {shown(pair[1])} of preprocess has a "
+      "zero or a negative number; give a positive number to divide by for "
+      "every channel."
+    )
+  if np.any((mean < 0) | (mean > contract.PIXEL_MAX)):
+    raise ValueError(
+      f"The mean {shown(pair[0])} of preprocess lies outside of [0, 1], where "
+      "the pixels are (C12); divide mean and standard deviation by 255."
+    )
+  return mean, std
+
+
+def _per_channel(what: str, value: Any) -> np.ndarray:
+  channels = contract.NUM_CHANNELS
+  try:
+    array = np.asarray(value)
+    good = array.dtype.kind in "iuf" and array.shape in ((), (channels,))
+    with np.errstate(over="ignore"):  # To infinity, which is refused below.
+      array = array.astype(np.float32) if good else None
+  except (OverflowError, TypeError, ValueError):
+    array = None
+  if array is None or not np.all(np.isfinite(array)):
+    raise ValueError(
+      f"The {what} of preprocess is {shown(value)}; expected a finite number, "
+      f"or {channels} of them, one per channel."
+    )
+  return array

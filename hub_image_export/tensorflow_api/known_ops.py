@@ -1,0 +1,72 @@
+"""What TensorFlow 1.15 knows, and what the running TensorFlow knows.
+
+The data file comes from `tools/dump_tensorflow_ops.py`, which says what it
+holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+from typing import Any
+
+from tensorflow.python.framework import op_def_registry
+
+from hub_image_export.tensorflow_api.compat import tf
+
+AttrValue = tf.compat.v1.AttrValue
+
+# TensorFlow takes them for stateful, for what variables and bodies may do.
+_STATE_ELSEWHERE = frozenset({"ReadVariableOp", "StatefulPartitionedCall"})
+_DATA = pathlib.Path(__file__).parent.parent / "data/tensorflow_1_15.json"
+
+
+@functools.cache
+def in_tensorflow_1_15() -> dict[str, dict[str, Any]]:
+  """The ops of TensorFlow 1.15 by name."""
+  return json.loads(_DATA.read_text(encoding="utf-8"))["ops"]
+
+
+@functools.cache
+def _default_values(op: str) -> dict[str, AttrValue]:
+  op_def = op_def_registry.get(op)
+  if op_def is None:
+    return {}
+  return {
+    attr.name: attr.default_value
+    for attr in op_def.attr
+    if attr.HasField("default_value")
+  }
+
+
+def is_default(op: str, attr: str, value: AttrValue) -> bool:
+  """Whether this is the default value in the running TensorFlow."""
+  return _default_values(op).get(attr) == value
+
+
+@functools.cache
+def exists_here(op: str) -> bool:
+  """Whether the running TensorFlow has an op of this name."""
+  return op_def_registry.get(op) is not None
+
+
+@functools.cache
+def only_computes(op: str) -> bool:
+  """Whether the op draws nothing and changes nothing: no state, no files.
+
+  What the functions do that it calls is left out of account. Unknown ops
+  might do anything.
+  """
+  op_def = op_def_registry.get(op)
+  return op_def is not None and (
+    not op_def.is_stateful or op in _STATE_ELSEWHERE
+  )
+
+
+@functools.cache
+def has_gradient_here(op: str) -> bool:
+  """Whether the running TensorFlow can differentiate the op."""
+  from tensorflow.python.framework import ops
+
+  return op in ops._gradient_registry.list()

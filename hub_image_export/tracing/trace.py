@@ -1,0 +1,201 @@
+"""From a source to a traced graph, one for each variant.
+
+`tf.compat.v1.wrap_function` is the one mechanism for all sources: variables
+come out as captures with their values, collections stay in the graph, and the
+outputs carry no automatic control dependencies, which F4 asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from hub_image_export import arguments, contract
+from hub_image_export.errors import SourceError
+from hub_image_export.graph.graph_defs import GraphDef
+from hub_image_export.sources.source import Source
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tracing import layer_calls as keras_layers
+from hub_image_export.tracing.layer_calls import LayerCalls
+from hub_image_export.tracing.returned import Request
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What is traced: the source, its images, and what is asked of it.
+
+  Attributes:
+    preprocess: from [0, 1] RGB to what the network wants, or None.
+    size: static height and width; (None, None) for variable sizes (C15).
+    momentum: whether batch norm momentum is an input (H1).
+  """
+
+  source: Source
+  request: Request
+  preprocess: Callable[[Any], Any] | None
+  size: tuple[int | None, int | None]
+  momentum: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+  """A variant as it was traced.
+
+  Attributes:
+    wrapped: the traced function, callable on eager images.
+    tasks: name of the output tensor by task.
+    endpoints: name of the output tensor by key.
+    penalties: names of the tensors that are weight penalties.
+    layers: the Keras layers that took part.
+    made: names of the variables that the function itself made.
+  """
+
+  wrapped: Any
+  tasks: dict[str, str]
+  endpoints: dict[str, str]
+  penalties: list[str]
+  layers: LayerCalls
+  made: frozenset[str]
+
+  @functools.cached_property
+  def graph_def(self) -> GraphDef:
+    """What was traced, with static shapes; nobody may change it."""
+    return self.wrapped.graph.as_graph_def(add_shapes=True)
+
+  @property
+  def collections(self) -> list[str]:
+    """Names of the collections that the function put something into."""
+    graph = self.wrapped.graph
+    return sorted(
+      key
+      for key in graph.get_all_collection_keys()
+      if isinstance(key, str) and graph.get_collection(key)
+    )
+
+
+def trace(plan: Plan, training: bool) -> Trace:
+  """Traces one variant.
+
+  Raises:
+    SourceError: the user's function raised.
+    TypeError, ValueError: what it returned breaks the contract.
+  """
+  try:
+    return _trace(plan, training, convert=lambda call: call)
+  except _NeedsAutographError:
+    return _trace(plan, training, convert=tf.autograph.to_graph)
+
+
+def _trace(plan: Plan, training: bool, convert) -> Trace:
+  recorded: list[LayerCalls] = []
+  made: set[str] = set()
+  momentum = contract.BATCH_NORM_MOMENTUM
+
+  def image_function(images, *hparams):
+    # Keras 2 takes code in graphs of wrap_function's own name for TF1 code,
+    # and then swaps the bases of layer classes for the whole process.
+    tf.compat.v1.get_default_graph().name = "image_function"
+    options = dict(zip([momentum], hparams))
+    pixels = _preprocessed(images, plan.preprocess)
+    with contextlib.ExitStack() as stack:
+      hook = None
+      if options and training:
+        hook = stack.enter_context(keras_layers.momentum_as(options[momentum]))
+      layers = stack.enter_context(keras_layers.observe(hook))
+      stack.enter_context(_record_variables(made))
+      returned = _call(plan.source, pixels, training, options, convert)
+      results = plan.request.interpret(returned, layers)
+      penalties = _penalties(plan.source, layers)
+    recorded.append(layers)
+    return {
+      "tasks": _named(results.tasks),
+      "endpoints": _named(results.endpoints),
+      "penalties": [
+        tf.identity(tf.cast(loss, tf.float32)) for loss in penalties
+      ],
+    }
+
+  specs = [tf.TensorSpec([None, *plan.size, 3], tf.float32, contract.IMAGES)]
+  if plan.momentum:
+    specs.append(tf.TensorSpec([], tf.float32, momentum))
+  wrapped = tf.compat.v1.wrap_function(image_function, specs)
+  names = tf.nest.map_structure(
+    lambda tensor: tensor.name, wrapped.structured_outputs
+  )
+  return Trace(
+    wrapped=wrapped, layers=recorded[-1], made=frozenset(made), **names
+  )
+
+
+def _preprocessed(images: Any, preprocess: Any) -> Any:
+  """What the network gets of the pixels in [0, 1] (C12)."""
+  if preprocess is None:
+    return images
+  try:
+    pixels = preprocess(images)
+  except Exception as error:
+    raise SourceError(
+      f"the function given as preprocess raised: {type(error).__name__}: "
+      f"{error}"
+    ) from error
+  if not tf.is_tensor(pixels):
+    raise TypeError(
+      f"the function given as preprocess returned {arguments.shown(pixels)}: "
+      "expected the tensor of images that the network takes"
+    )
+  return pixels
+
+
+def _record_variables(names: set[str]):
+  def creator(next_creator, **kwargs):
+    variable = next_creator(**kwargs)
+    names.add(variable.name)
+    return variable
+
+  return tf.variable_creator_scope(creator)
+
+
+class _NeedsAutographError(Exception):
+  """The function has Python control flow on tensors."""
+
+
+def _call(
+  source: Source, images: Any, training: bool, options: dict, convert
+) -> Any:
+  if source.training_parameter:
+    options = {**options, source.training_parameter: training}
+  if not source.takes_momentum:
+    options.pop(contract.BATCH_NORM_MOMENTUM, None)
+
+  def call(x):
+    return source.call(x, **options)
+
+  try:
+    return convert(call)(images)
+  except Exception as error:
+    if (
+      isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
+      and convert is not tf.autograph.to_graph
+    ):
+      raise _NeedsAutographError from error
+    variant = "training" if training else "inference"
+    raise SourceError(
+      f"{source.name} raised while its {variant} variant was traced: "
+      f"{type(error).__name__}: {error}"
+    ) from error
+
+
+def _named(tensors: dict[str, Any]) -> dict[str, Any]:
+  """A node of its own for each output, whatever it shares with others."""
+  return {key: tf.identity(tensor) for key, tensor in tensors.items()}
+
+
+def _penalties(source: Source, layers: LayerCalls) -> list[Any]:
+  """Weight penalties of Keras layers, TF1 collections and SavedModels (F4)."""
+  found = list(tf.compat.v1.get_collection(contract.REGULARIZATION_LOSSES))
+  for layer in layers.roots:
+    found.extend(layer.losses)
+  return found + source.penalties()

@@ -1,0 +1,109 @@
+"""Values from a file of weights into a Keras model: all of them, or an error.
+
+Keras' own `load_weights` passes over layers that it does not find in some
+formats, and leaves their random values in place.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+
+import numpy as np
+
+from hub_image_export import errors
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.weights.readers import keras_files
+
+_NAMES_SHOWN = 3
+_MESSAGE_LENGTH = 200
+
+# In the published EfficientNet weights, the variance of the `Normalization`
+# layer holds ImageNet's standard deviations. Keras makes up for it with a
+# second rescaling layer, but only for weights="imagenet".
+# https://github.com/tensorflow/tensorflow/issues/49930
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def load(model: tf.keras.Model, path: str) -> None:
+  """Gives `model` the values of the file that `save_weights` wrote.
+
+  Args:
+    model: a built Keras model.
+    path: a file of `model.save_weights` (`.weights.h5`, `.h5`, on Keras 2 also
+      a checkpoint's prefix), or one of `model.save`.
+
+  Raises:
+    errors.WeightsError: there is no such file, it cannot be read, it is of
+      another architecture, or it lacks the values of a variable.
+  """
+  if not os.path.exists(path) and not os.path.exists(path + ".index"):
+    raise errors.WeightsError(f"There is no file of weights at {path!r}.")
+  keras_files.refuse_foreign_data(path)
+  _forget_values(model)
+  try:
+    with warnings.catch_warnings():
+      # What the warnings say of skipped layers, _require_values says clearly.
+      warnings.simplefilter("ignore")
+      model.load_weights(path)
+  except Exception as error:  # Keras raises whatever its readers raise.
+    raise errors.WeightsError(
+      f"The weights in {path!r} do not fit {model.name}: {first_line(error)} "
+      "They must come from the same architecture, with the same number of "
+      "classes, and with its classifier just where that is exported."
+    ) from error
+  _require_values(model, path)
+
+
+def undo_missing_rescaling(model: tf.keras.Model) -> None:
+  """Turns standard deviations in place of variances into variances.
+
+  `(x - mean) / sqrt(variance)` is then what Keras computes with the rescaling
+  layer that only weights="imagenet" has. A `Normalization` layer that was
+  never adapted, or was adapted to other data, keeps its values.
+  """
+  for layer in model.layers:
+    if not isinstance(layer, tf.keras.layers.Normalization):
+      continue
+    values = layer.get_weights()
+    if len(values) == 3 and np.allclose(
+      np.ravel(values[1]), _IMAGENET_STD, rtol=1e-3
+    ):
+      mean, std, count = values
+      layer.set_weights([mean, np.square(std), count])
+      layer.finalize_state()
+
+
+def first_line(error: BaseException) -> str:
+  """The start of an error's message, as a sentence; Keras' can be pages."""
+  lines = str(error).strip().splitlines() or [type(error).__name__]
+  line = textwrap.shorten(lines[0], _MESSAGE_LENGTH, placeholder=" …")
+  return line if line.endswith((".", "!", "?", "…")) else line + "."
+
+
+def _forget_values(model: tf.keras.Model) -> None:
+  model.set_weights(
+    [
+      np.full_like(value, np.nan)
+      if np.issubdtype(value.dtype, np.floating)
+      else value
+      for value in model.get_weights()
+    ]
+  )
+
+
+def _require_values(model: tf.keras.Model, path: str) -> None:
+  missing = [
+    variable.name
+    for variable, value in zip(model.weights, model.get_weights())
+    if np.issubdtype(value.dtype, np.floating) and np.isnan(value).any()
+  ]
+  if missing:
+    shown = ", ".join(missing[:_NAMES_SHOWN])
+    more = ", …" if len(missing) > _NAMES_SHOWN else ""
+    raise errors.WeightsError(
+      f"{path!r} has no values, or NaN, for {len(missing)} of "
+      f"{len(model.weights)} variables of {model.name} ({shown}{more}); give "
+      "a file of weights that were saved from the same architecture."
+    )

@@ -1,0 +1,107 @@
+"""The forms of `--model`, and the defaults that each brings along."""
+
+import sys
+
+import pytest
+
+from hub_image_export import contract
+from hub_image_export.command_line import model_flag
+from hub_image_export.tensorflow_api.compat import hub, tf
+
+
+def _model():
+  return tf.keras.Sequential(
+    [tf.keras.Input((8, 6, 3)), tf.keras.layers.GlobalAveragePooling2D()],
+    name="tiny",
+  )
+
+
+def test_application():
+  loaded = model_flag.load(
+    "MobileNet", task="all", weights="random", height=32, num_classes=10
+  )
+  assert loaded.application.name == loaded.arch_name == "MobileNet"
+  assert (loaded.height, loaded.width) == (32, 224)
+  assert loaded.preprocess == "tf"
+  assert loaded.source.output_shape == (None, 10)
+  assert loaded.source.get_layer(loaded.feature_layer)
+
+
+def test_keras_file(tmp_path):
+  path = str(tmp_path / "model.keras")
+  _model().save(path)
+  loaded = model_flag.load(path)
+  assert loaded.source.output_shape == (None, 3)
+  assert (loaded.arch_name, loaded.height, loaded.width) == ("tiny", 8, 6)
+  assert loaded.application is loaded.preprocess is None
+
+
+def test_saved_model_directory(tmp_path):
+  tf.saved_model.save(tf.Module(), str(tmp_path))
+  assert model_flag.load(str(tmp_path)) == model_flag.LoadedModel(str(tmp_path))
+
+
+def _module_fn():
+  images = tf.compat.v1.placeholder(tf.float32, [None, 8, 6, 3])
+  features = tf.reduce_mean(images, [1, 2]) * tf.compat.v1.get_variable("a", [])
+  hub.add_signature(inputs={"images": images}, outputs=features)
+
+
+def _text_module_fn():
+  text = tf.compat.v1.placeholder(tf.string, [None])
+  hub.add_signature(inputs=text, outputs=tf.strings.length(text))
+
+
+@pytest.mark.parametrize(
+  "module_fn, size", [(_module_fn, (8, 6)), (_text_module_fn, (None, None))]
+)
+def test_hub_module_directory(tmp_path, module_fn, size):
+  path = str(tmp_path / "module")
+  with tf.Graph().as_default():
+    module = hub.Module(hub.create_module_spec(module_fn))
+    with tf.compat.v1.Session() as session:
+      session.run(tf.compat.v1.global_variables_initializer())
+      module.export(path, session)
+  loaded = model_flag.load(path)
+  assert isinstance(loaded.source, hub.ModuleSpec)
+  assert (loaded.height, loaded.width) == size
+
+
+def test_python_code(tmp_path, monkeypatch):
+  monkeypatch.setattr(sys, "path", list(sys.path))
+  path = tmp_path / "nets.py"
+  path.write_text("def my_net(images): return images\nother = lambda x: x\n")
+  loaded = model_flag.load(f"{path}:my_net")
+  assert loaded.source(3) == 3
+  assert loaded == model_flag.LoadedModel(loaded.source, "my_net")
+  assert model_flag.load(f"{path}:other").arch_name is None
+
+
+@pytest.mark.parametrize(
+  "model, message",
+  [
+    ("MobilNetV2", "did you mean MobileNetV2"),
+    ("nets/no_such", "no model 'nets/no_such'; expected the name of a Keras"),
+    ("net.py", "Python file.*net.py:name"),
+    ("no.h5", "no file 'no.h5'"),
+    ("x.weights.h5", "weights only"),
+    ("gs://bucket/model", "copy it here"),
+    ("no/net.py:model", "no file 'no/net.py'"),
+    ("", "no model ''"),
+  ],
+)
+def test_what_is_no_model_is_refused(model, message):
+  with pytest.raises(ValueError, match=message):
+    model_flag.load(model)
+
+
+def test_directory_with_something_else_is_refused(tmp_path):
+  with pytest.raises(ValueError) as refused:
+    model_flag.load(str(tmp_path))
+  assert contract.MODULE_DEF_FILE in str(refused.value)
+  assert contract.SAVED_MODEL_FILE in str(refused.value)
+
+
+def test_weights_are_for_applications():
+  with pytest.raises(ValueError, match="'w.h5'.*Applications only"):
+    model_flag.load("model.keras", weights="w.h5")

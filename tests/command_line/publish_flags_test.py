@@ -1,0 +1,100 @@
+"""`export_module --page --archive`, from its flags to its files."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from hub_image_export import export_module
+from hub_image_export.command_line import export_flags, run as command_line
+from tests.publishing import hub_rules
+
+_CODE = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.publishing.modules import network
+
+def classifier(images):
+  return network(images)["image_classification"]
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+  """A function that runs export_module on a classifier in a file."""
+  import pathlib
+
+  root = str(pathlib.Path(__file__).parents[2])
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / "net.py").write_text(_CODE.format(root=root))
+  (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+  flags = [
+    "--model=net.py:classifier",
+    "--task=classification",
+    "--height=12",
+    "--width=10",
+    "--export_path=module",
+  ]
+
+  def run(*more):
+    code = command_line.run(
+      export_module.main,
+      export_flags.FLAGS,
+      "",
+      ["export_module", *flags, *more],
+    )
+    for name in export_flags.FLAGS:
+      export_flags.FLAGS[name].unparse()
+    return code, capsys.readouterr()
+
+  return run
+
+
+_PAGE = (
+  "--page=1.md",
+  "--handle=my-lab/pets/1",
+  "--asset_path=https://example.com/1.tar.gz",
+)
+
+
+def test_page_and_archive(run, tmp_path):
+  code, output = run(
+    *_PAGE,
+    "--archive=m.tar.gz",
+    "--labels=labels.txt",
+    "--scores=softmax",
+    "--license=mit",
+  )
+  assert code == 0, output.err
+  assert hub_rules.archive_errors(tmp_path / "m.tar.gz") == []
+  page = (tmp_path / "1.md").read_text("utf-8")
+  assert hub_rules.page_errors(page) == []
+  digest = hashlib.sha256((tmp_path / "m.tar.gz").read_bytes()).hexdigest()
+  assert digest in output.out
+
+
+@pytest.mark.parametrize(
+  ("flags", "message"),
+  [
+    (_PAGE, "what its classes are"),
+    (("--page=1.md",), "--page needs --handle"),
+    (("--page=1.txt",), ".md"),
+    (("--license=mit",), "without --page"),
+    ((*_PAGE, "--license=MIT License"), "Did you mean mit"),
+    ((*_PAGE, "--handle=Pets"), "publisher/name/version"),
+    (("--archive=m.zip",), ".tar.gz"),
+    (("--archive=there.tar.gz",), "exists"),
+    ((*_PAGE, "--page=there.md"), "exists"),
+  ],
+)
+def test_what_is_wrong_is_told_before_anything_is_written(
+  flags, message, run, tmp_path
+):
+  for name in ("there.tar.gz", "there.md"):
+    (tmp_path / name).write_text("old")
+  code, output = run(*flags)
+  assert code == command_line.EXIT_UNUSABLE
+  assert message in output.err
+  assert not (tmp_path / "module").exists()
+  assert (tmp_path / "there.tar.gz").read_text() == "old"

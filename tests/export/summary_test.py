@@ -1,0 +1,75 @@
+"""What an export tells."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import hub_image_export as hie
+from tests.support import models
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+  path = tmp_path_factory.mktemp("summary") / "module"
+  model = models.by_name("two_tasks")
+  return path, model.build(model.make().fn).export(path)
+
+
+def test_fields(exported):
+  path, summary = exported
+  assert isinstance(summary, hie.Summary)
+  assert summary.path == str(path)
+  assert summary.verified
+  assert summary.image_size == (12, 10)
+  assert list(summary.variants) == ["inference", "train"]
+  # 3·3·3·5 of the kernel, twice 5 of the statistics, 5·4 of the head.
+  assert summary.num_parameters == 135 + 10 + 20
+  assert summary.num_bytes == sum(
+    os.path.getsize(os.path.join(folder, name))
+    for folder, _, names in os.walk(path)
+    for name in names
+  )
+  assert {"write", "verify"} <= set(summary.seconds)
+  assert max(d.relative for d in summary.differences) < 1e-4
+
+
+def test_signatures_with_their_shapes(exported):
+  signatures = exported[1].signatures
+  assert set(signatures) == {
+    "default",
+    "image_classification",
+    "image_feature_vector",
+  }
+  assert signatures["image_classification"]["default"] == "float32(?, 4)"
+  assert signatures["image_feature_vector"]["default"] == "float32(?, 5)"
+  assert signatures["default"]["Tiny/relu"] == "float32(?, 5)"
+
+
+def test_text(exported):
+  path, summary = exported
+  text = str(summary)
+  for words in (
+    str(path),
+    "12x10",
+    "[0, 1]",
+    "inference",
+    "train",
+    "image_feature_vector",
+    "Tiny/relu",
+    "largest difference",
+    "165 parameters",
+  ):
+    assert words in text
+  assert max(len(line) for line in text.splitlines()) < 200
+
+
+def test_without_verification(tmp_path):
+  model = models.by_name("no_variables")
+  spec = model.build(model.make().fn)
+  summary = spec.export(tmp_path / "module", verify=False)
+  assert not summary.verified
+  assert summary.differences == []
+  assert summary.num_parameters == 0
+  assert "Verified:   no" in str(summary)

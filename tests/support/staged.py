@@ -1,0 +1,36 @@
+"""Exports without TensorFlow, and what killed ones leave, for the tests."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from hub_image_export.files.staging import Staging
+from hub_image_export.files.staging_directory import StagingDirectory
+
+
+def fill(directory, text="new"):
+  """Makes what passes for a module."""
+  directory = pathlib.Path(directory)
+  directory.mkdir(exist_ok=True)
+  (directory / "saved_model.pb").write_text(text)
+
+
+def text_of(directory):
+  return (pathlib.Path(directory) / "saved_model.pb").read_text()
+
+
+def leave(target, **directories):
+  """What an export that was killed leaves; returns the directory."""
+  staged = StagingDirectory(str(target))
+  assert staged.make()
+  for name, text in directories.items():
+    fill(os.path.join(staged.path, name), text)
+  staged._unlock()
+  return pathlib.Path(staged.path)
+
+
+def export(target, text="new", overwrite=True):
+  with Staging(target, overwrite=overwrite) as stage:
+    fill(stage.path, text)
+    stage.commit()
