@@ -23,6 +23,10 @@ _TEST = [
   "pytest",
   "pytest-xdist",
   "ruff",
+  "mypy",
+  "import-linter",
+  "types-protobuf",
+  "types-tensorflow",
   "tf-keras",
 ]
 

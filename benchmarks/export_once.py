@@ -12,7 +12,7 @@ import argparse
 import pathlib
 
 from benchmarks import measure, models, ways
-from hub_image_export.tensorflow_api.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.protos import SavedModel
 
 _MODEL_FILE = "saved_model.pb"
 
@@ -44,7 +44,7 @@ def _graph_size(file: pathlib.Path) -> dict[str, int]:
   data = file.read_bytes()
   graphs = [
     meta_graph.graph_def
-    for meta_graph in saved_model_pb2.SavedModel.FromString(data).meta_graphs
+    for meta_graph in SavedModel.FromString(data).meta_graphs
   ]
   nodes = sum(
     len(graph.node) + sum(len(f.node_def) for f in graph.library.function)

@@ -7,12 +7,12 @@ import functools
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.checker.messages import (
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import (
   ImageModuleInfo,
   ModuleAttachment,
   VariableDef,
 )
-from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import VARIABLE_OPS, Graph, node_name
 
 IMAGE_SIGNATURES = (

@@ -8,11 +8,8 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.errors import reason
-from hub_image_export.tensorflow_api.compat import (
-  module_def_pb2,
-  saved_model_pb2,
-  tf,
-)
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import ModuleDef, SavedModel
 
 
 def write_module(
@@ -34,15 +31,15 @@ def write_module(
     # TensorFlow's own writers: the disk is full, say.
     raise OSError(reason(error)) from error
   _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
-  module_def = module_def_pb2.ModuleDef()
-  module_def.format = module_def_pb2.ModuleDef.FORMAT_V3
+  module_def = ModuleDef()
+  module_def.format = ModuleDef.FORMAT_V3
   with open(os.path.join(directory, contract.MODULE_DEF_FILE), "wb") as file:
     file.write(module_def.SerializeToString())
 
 
 def _make_reproducible(path: str) -> None:
   """Writes a SavedModel proto again, with its maps in the order of the keys."""
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   with open(path, "rb") as file:
     proto.ParseFromString(file.read())
   with open(path, "wb") as file:

@@ -14,13 +14,10 @@ from hub_image_export.export.variable_nodes import (
   VariableTensors,
   free_scope,
 )
-from hub_image_export.graph.graph_defs import (
-  GraphDef,
-  canonical,
-  ordering_nodes,
-)
+from hub_image_export.graph.graph_defs import canonical, ordering_nodes
 from hub_image_export.sources import preprocessing
 from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.variable_table import Variable
 from hub_image_export.tracing.variants import Variant
 

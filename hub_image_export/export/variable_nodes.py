@@ -16,8 +16,12 @@ import dataclasses
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.graph.graph_defs import GraphDef, NodeDef
-from hub_image_export.tensorflow_api.compat import tf, variable_pb2
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import (
+  GraphDef,
+  NodeDef,
+  VariableDef,
+)
 from hub_image_export.tracing.variable_table import Variable
 
 
@@ -103,7 +107,7 @@ def _nodes(variable: Variable) -> list[NodeDef]:
 
 def _proto(variable: Variable, initializer: str) -> Any:
   name = variable.name
-  return variable_pb2.VariableDef(
+  return VariableDef(
     variable_name=f"{name}:0",
     initializer_name=initializer,
     snapshot_name=f"{_read_name(variable)}:0",

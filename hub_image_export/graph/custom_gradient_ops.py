@@ -10,8 +10,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from hub_image_export.graph.graph_defs import GraphDef
 from hub_image_export.tensorflow_api.compat import get_gradient_function
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 ATTRIBUTE = "_gradient_op_type"
 # A check of gradients adds ops to graphs that outlive it, such as a user's

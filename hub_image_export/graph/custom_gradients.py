@@ -14,12 +14,12 @@ import numpy as np
 from absl import logging
 
 from hub_image_export.graph import custom_gradient_ops, excerpts
-from hub_image_export.graph.graph_defs import GraphDef
 from hub_image_export.tensorflow_api.compat import (
   function_graphs,
   get_gradient_function,
   tf,
 )
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 _RELATIVE_TOLERANCE = 1e-3
 _UNKNOWN_DIMENSION = 2

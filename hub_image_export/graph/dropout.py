@@ -9,10 +9,7 @@ from hub_image_export.graph.random_state import (
   PLAIN_DRAWS,
   SEED_INPUTS,
 )
-from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _RANDOM = PLAIN_DRAWS | GENERATOR_OPS | frozenset(SEED_INPUTS)
 _PASS_THROUGH = frozenset(

@@ -13,9 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 
 def node_of(tensor: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hub_image_export.checker.reading.hermetic import reaches_out
-from hub_image_export.graph.graph_defs import GraphDef, data_inputs
+from hub_image_export.graph.graph_defs import data_inputs
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 # Hints for the lowering of functional control flow; all other private
 # attributes belong to the process or the library that wrote them.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 
 from hub_image_export.graph.graph_defs import (
-  GraphDef,
   canonical,
   data_inputs,
   node_of,
@@ -19,6 +18,7 @@ from hub_image_export.graph.graph_defs import (
   resolve_chains,
 )
 from hub_image_export.tensorflow_api.compat import function_def_to_graph_def
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 

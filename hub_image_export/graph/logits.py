@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hub_image_export.graph.graph_defs import (
-  GraphDef,
   canonical,
   data_inputs,
   node_of,
   nodes_by_name,
 )
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast"})

@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hub_image_export.graph import graph_defs
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 # Gives the names of the nodes that gradients go through; slow, rarely asked.
 Trained = Callable[[], "set[str]"]

@@ -8,8 +8,7 @@ from hub_image_export.graph.portability.substitution import (
   attrs_of,
 )
 from hub_image_export.tensorflow_api.compat import tf
-
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import NodeDef
 
 # By the kind of the draw: the plain op, and the inputs that follow the seeds.
 _UNIFORM, _NORMAL = "RandomUniform", "RandomStandardNormal"

@@ -24,12 +24,9 @@ from hub_image_export.graph.random_state import (
   SEED_INPUTS,
   random_state,
 )
-from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 __all__ = ["draw_fresh", "dropout_on", "random_ops", "random_state"]
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
 
 
 def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:

@@ -11,9 +11,7 @@ from collections.abc import Iterable
 
 from hub_image_export.graph import graph_defs
 from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 # Stateless ops by the inputs that seed them.
 SEED_INPUTS = {

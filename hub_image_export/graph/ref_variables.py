@@ -7,7 +7,8 @@ modules, and functions on eager variables, want resources.
 
 from __future__ import annotations
 
-from hub_image_export.graph.graph_defs import GraphDef, canonical, node_of
+from hub_image_export.graph.graph_defs import canonical, node_of
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 VARIABLE_OPS = frozenset({"VariableV2", "Variable"})
 _ASSIGNMENTS = {

@@ -11,14 +11,13 @@ import hashlib
 from collections.abc import Iterable
 
 from hub_image_export.graph.graph_defs import (
-  GraphDef,
-  NodeDef,
   canonical,
   is_ordered,
   ordering_nodes,
   replace_inputs,
   resolve_chains,
 )
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _HANDS_OVER = frozenset({"Identity", "IdentityN"})
 

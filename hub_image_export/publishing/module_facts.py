@@ -12,7 +12,8 @@ from hub_image_export.errors import CheckError
 from hub_image_export.export.labels import load_labels
 from hub_image_export.export.manifest import read_manifest
 from hub_image_export.files.staging import directory_size
-from hub_image_export.tensorflow_api.compat import hub, saved_model_pb2
+from hub_image_export.tensorflow_api.compat import hub
+from hub_image_export.tensorflow_api.protos import SavedModel
 
 _OLDEST = "oldest-tensorflow"
 
@@ -115,7 +116,7 @@ def shape_of(info: Any) -> str:
 
 
 def _inference(path: str) -> Any:
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   with open(os.path.join(path, contract.SAVED_MODEL_FILE), "rb") as file:
     proto.ParseFromString(file.read())
   return next(m for m in proto.meta_graphs if not m.meta_info_def.tags)

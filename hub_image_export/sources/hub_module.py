@@ -16,7 +16,6 @@ from absl import logging
 from hub_image_export import arguments, contract
 from hub_image_export.graph import custom_gradients as gradients, ref_variables
 from hub_image_export.graph.graph_defs import (
-  GraphDef,
   ancestors,
   descendants,
   node_of,
@@ -28,12 +27,8 @@ from hub_image_export.sources import (
 )
 from hub_image_export.sources.hub_module_outputs import Outputs, Signatures
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api.compat import (
-  hub,
-  run_eagerly,
-  tf,
-  variable_pb2,
-)
+from hub_image_export.tensorflow_api.compat import hub, run_eagerly, tf
+from hub_image_export.tensorflow_api.protos import GraphDef, VariableDef
 from hub_image_export.weights.readers import tensorflow_files
 
 _UPDATES = frozenset(
@@ -228,7 +223,7 @@ def _reader(module: Any):
 def _protos(meta_graph: Any, kind: str) -> list[Any]:
   key = contract.TRAINABLE_VARIABLES if kind else contract.VARIABLES
   return [
-    variable_pb2.VariableDef.FromString(value)
+    VariableDef.FromString(value)
     for value in meta_graph.collection_def[key].bytes_list.value
   ]
 

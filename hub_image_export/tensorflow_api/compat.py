@@ -88,15 +88,7 @@ hub = _import_hub(tf)
 
 # TensorFlow and hub have these in no public place. The former have not
 # moved since TensorFlow 1.13, and hub 0.15 will not change any more.
-variable_pb2 = importlib.import_module("tensorflow.core.framework.variable_pb2")
-saved_model_pb2 = importlib.import_module(
-  "tensorflow.core.protobuf.saved_model_pb2"
-)
-trackable_object_graph_pb2 = importlib.import_module(
-  "tensorflow.core.protobuf.trackable_object_graph_pb2"
-)
 native_module = importlib.import_module("tensorflow_hub.native_module")
-module_def_pb2 = importlib.import_module("tensorflow_hub.module_def_pb2")
 function_def_to_graph_def = importlib.import_module(
   "tensorflow.python.framework.function_def_to_graph"
 ).function_def_to_graph_def

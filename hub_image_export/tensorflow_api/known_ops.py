@@ -13,9 +13,7 @@ from typing import Any
 
 from tensorflow.python.framework import op_def_registry
 
-from hub_image_export.tensorflow_api.compat import tf
-
-AttrValue = tf.compat.v1.AttrValue
+from hub_image_export.tensorflow_api.protos import AttrValue
 
 # TensorFlow takes them for stateful, for what variables and bodies may do.
 _STATE_ELSEWHERE = frozenset({"ReadVariableOp", "StatefulPartitionedCall"})

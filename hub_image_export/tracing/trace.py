@@ -15,9 +15,9 @@ from typing import Any
 
 from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
-from hub_image_export.graph.graph_defs import GraphDef
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing import layer_calls as keras_layers
 from hub_image_export.tracing.layer_calls import LayerCalls
 from hub_image_export.tracing.returned import Request

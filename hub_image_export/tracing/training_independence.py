@@ -20,9 +20,9 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from hub_image_export.graph.graph_defs import GraphDef
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import known_ops
+from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing import layer_calls as keras_layers
 from hub_image_export.tracing.trace import Trace
 

@@ -21,7 +21,6 @@ from hub_image_export.graph import (
   random_numbers as randomness,
 )
 from hub_image_export.graph.graph_defs import (
-  GraphDef,
   ancestors,
   canonical,
   data_inputs,
@@ -34,6 +33,7 @@ from hub_image_export.graph.graph_defs import (
 from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.graph.random_state import ASSIGNMENTS
 from hub_image_export.graph.simplify import bypass_redundant_nodes
+from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variable_table import Variable
 

@@ -17,7 +17,7 @@ from google.protobuf import message, text_format
 from hub_image_export import contract
 from hub_image_export.checker.reading.hermetic import reaches_out
 from hub_image_export.errors import SourceError
-from hub_image_export.tensorflow_api.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.protos import SavedModel
 from hub_image_export.untrusted.graph import Graph
 
 _CHECKPOINT_OPS = frozenset(
@@ -48,7 +48,7 @@ def refuse_reaching_out(path: str) -> None:
 
 def _meta_graphs(path: str) -> Any:
   """Of the file that TensorFlow reads; none where it says what is wrong."""
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   file = os.path.join(path, contract.SAVED_MODEL_FILE)
   try:
     if os.path.isfile(file):

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hub_image_export.tensorflow_api.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.protos import SavedModel
 from tests.support import fresh_process, models
 from tests.support.consumer import random_images
 
@@ -61,7 +61,7 @@ def test_files(model, exports):
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_nothing_of_the_authors_process_is_in_the_graph(model, exports):
   path = exports(model).path
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   with open(f"{path}/saved_model.pb", "rb") as file:
     content = file.read()
   proto.ParseFromString(content)
@@ -74,7 +74,7 @@ def test_nothing_of_the_authors_process_is_in_the_graph(model, exports):
 
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_weights_are_not_in_the_graph(model, exports):
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   with open(f"{exports(model).path}/saved_model.pb", "rb") as file:
     proto.ParseFromString(file.read())
   for graph in proto.meta_graphs:

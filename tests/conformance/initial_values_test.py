@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.tensorflow_api.compat import quiet, saved_model_pb2, tf
+from hub_image_export.tensorflow_api.compat import quiet, tf
+from hub_image_export.tensorflow_api.protos import SavedModel
 from tests.support import models
 from tests.support.consumer import Consumer
 
@@ -32,7 +33,7 @@ def test_initializers_do_not_undo_what_a_loader_restored(model, exports):
 def test_a_graph_alone_has_no_values(model, exports):
   """Better than zeros, which would go unnoticed."""
   with open(f"{exports(model).path}/saved_model.pb", "rb") as file:
-    saved = saved_model_pb2.SavedModel.FromString(file.read())
+    saved = SavedModel.FromString(file.read())
   with quiet(), tf.Graph().as_default(), v1.Session() as session:
     v1.train.import_meta_graph(saved.meta_graphs[0])
     session.run(v1.global_variables_initializer())

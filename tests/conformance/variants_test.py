@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub_image_export.tensorflow_api.compat import hub, saved_model_pb2
+from hub_image_export.tensorflow_api.compat import hub
+from hub_image_export.tensorflow_api.protos import SavedModel
 from tests.support import models
 
 
@@ -45,7 +46,7 @@ def test_penalties_alone_make_no_training_variant():
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_no_device_is_written_down(model, exports):
   """A consumer may not have the author's devices."""
-  proto = saved_model_pb2.SavedModel()
+  proto = SavedModel()
   with open(f"{exports(model).path}/saved_model.pb", "rb") as file:
     proto.ParseFromString(file.read())
   for graph in proto.meta_graphs:

@@ -102,11 +102,12 @@ def attach(
   """A change of a module: `evil` runs before the node that `where` gives."""
   from google.protobuf import text_format
 
-  from hub_image_export.tensorflow_api.compat import saved_model_pb2, tf
+  from hub_image_export.tensorflow_api.compat import tf
+  from hub_image_export.tensorflow_api.protos import SavedModel
 
   def change(module: pathlib.Path) -> None:
     file = module / "saved_model.pb"
-    proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    proto = SavedModel.FromString(file.read_bytes())
     nodes = text_format.Parse(text, tf.compat.v1.GraphDef()).node
     for meta_graph in proto.meta_graphs:
       node = where(meta_graph)

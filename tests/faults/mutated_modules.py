@@ -70,11 +70,11 @@ def _bytes(seed: int) -> Change:
 
 
 def _structure(seed: int) -> Change:
-  from hub_image_export.tensorflow_api.compat import saved_model_pb2
+  from hub_image_export.tensorflow_api.protos import SavedModel
 
   def change(module: pathlib.Path) -> None:
     file = module / "saved_model.pb"
-    proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    proto = SavedModel.FromString(file.read_bytes())
     source = random.Random(seed)
     scramble(proto, source)
     data = bytearray(proto.SerializeToString(deterministic=True))

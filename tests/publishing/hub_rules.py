@@ -12,7 +12,7 @@ import pathlib
 import re
 import tarfile
 
-from hub_image_export.tensorflow_api.compat import saved_model_pb2
+from hub_image_export.tensorflow_api.protos import SavedModel
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _TAGS = json.loads(
@@ -80,6 +80,6 @@ def archive_errors(path) -> list[str]:
         errors.append(f"file {name!r}")
       if name == "saved_model.pb":
         data = archive.extractfile(member).read()
-        saved_model_pb2.SavedModel.FromString(data)
+        SavedModel.FromString(data)
         found = True
   return errors if found else [*errors, "no saved_model.pb"]

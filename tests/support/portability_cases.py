@@ -24,9 +24,8 @@ from hub_image_export.graph import (
 from hub_image_export.graph.portability import make_portable
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import GraphDef
 from tests.support import tf115, tf115_probe
-
-GraphDef = tf.compat.v1.GraphDef
 
 _ASSIGNMENTS = (
   "AssignVariableOp",

@@ -16,7 +16,6 @@ import numpy as np
 from google.protobuf import struct_pb2
 
 from hub_image_export import contract
-from hub_image_export.checker.messages import ModuleAttachment
 from hub_image_export.checker.module import Module, Variant
 from hub_image_export.checker.reading.files import list_files
 from hub_image_export.checker.reading.image_size import expected_size
@@ -24,6 +23,7 @@ from hub_image_export.checker.report import Findings
 from hub_image_export.checker.running import images
 from hub_image_export.checker.running.session import LoadedVariant
 from hub_image_export.checker.summarise import summarise
+from hub_image_export.tensorflow_api.protos import ModuleAttachment
 
 _MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
 _GOLDEN = f"{contract.EXTRA_ASSETS_DIR}/golden.json"

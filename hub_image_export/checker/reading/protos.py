@@ -8,13 +8,13 @@ import pathlib
 from google.protobuf import message
 
 from hub_image_export import contract
-from hub_image_export.checker.messages import (
+from hub_image_export.checker.module import Module, Variant
+from hub_image_export.checker.report import Findings
+from hub_image_export.tensorflow_api.protos import (
   AssetFileDef,
   ModuleDef,
   SavedModel,
 )
-from hub_image_export.checker.module import Module, Variant
-from hub_image_export.checker.report import Findings
 
 _SAVED_MODEL_ASSETS = "saved_model_assets"
 

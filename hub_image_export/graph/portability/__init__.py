@@ -27,9 +27,7 @@ from hub_image_export.graph.portability.newer_ops import (
   older_matrix_diag,
   older_stateless_random,
 )
-from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
+from hub_image_export.tensorflow_api.protos import GraphDef
 
 # In the order in which they are made. Each changes the graph that it is given
 # and returns the number of ops that it touched.

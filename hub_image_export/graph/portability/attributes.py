@@ -5,10 +5,7 @@ from __future__ import annotations
 import itertools
 
 from hub_image_export.tensorflow_api import known_ops
-from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 # `debug_name` is a name for error messages. `validate_shape` lets a variable
 # of unknown shape keep the shape that it has; the variables of a module have

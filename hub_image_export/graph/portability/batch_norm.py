@@ -10,9 +10,7 @@ from hub_image_export.graph.portability.substitution import (
   substitute,
 )
 from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _OP = "FusedBatchNormV3"
 _FACTOR = "exponential_avg_factor"

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub_image_export.graph.portability.substitution import (
-  AttrValue,
   Shape,
   Substitution,
   attr_value,
   substitute,
 )
 from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import AttrValue, GraphDef, NodeDef
 
 _TO_NHWC = (0, 2, 3, 1)
 _TO_NCHW = (0, 3, 1, 2)

@@ -7,10 +7,7 @@ from hub_image_export.graph.portability.substitution import (
   attrs_of,
   substitute,
 )
-from hub_image_export.tensorflow_api.compat import tf
-
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _KEY_COUNTER = "StatelessRandomGetKeyCounter"
 _PHILOX = (1, 3)  # By its name, and as the automatic choice on CPUs and GPUs.

@@ -9,10 +9,8 @@ import numpy as np
 
 from hub_image_export.graph import graph_defs
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import AttrValue, GraphDef, NodeDef
 
-GraphDef = tf.compat.v1.GraphDef
-NodeDef = tf.compat.v1.NodeDef
-AttrValue = tf.compat.v1.AttrValue
 Shape = Union[list[Union[int, None]], None]
 
 

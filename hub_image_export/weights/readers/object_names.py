@@ -11,7 +11,7 @@ import collections
 import dataclasses
 from collections.abc import Callable
 
-from hub_image_export.tensorflow_api.compat import trackable_object_graph_pb2
+from hub_image_export.tensorflow_api.protos import TrackableObjectGraph
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -44,7 +44,7 @@ def names_of(
     all_equal: whether the values of these keys are the same. Keras' `export`
       writes every variable twice.
   """
-  graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)
+  graph = TrackableObjectGraph.FromString(serialized)
   found = [
     (node_id, attribute.full_name, attribute.checkpoint_key)
     for node_id, node in enumerate(graph.nodes)
