@@ -1,16 +1,22 @@
-"""One published module for all tests that read one."""
+"""What all tests have: one setting of TensorFlow, one published module."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-import hub_image_export as hie
-from tests.publishing import modules
+# Grouped convolutions, which rewritten graphs are compared with, have a
+# gradient on CPUs in oneDNN alone. TensorFlow switches it on by itself where
+# it knows the processor, and reads this when it is imported.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @pytest.fixture(scope="session")
 def module(tmp_path_factory):
   """Path of a module of two tasks, with labels."""
+  from tests.publishing import modules
+
   path = tmp_path_factory.mktemp("published") / "module"
   modules.spec(labels=modules.LABELS).export(path)
   return path
@@ -19,6 +25,8 @@ def module(tmp_path_factory):
 @pytest.fixture(scope="session")
 def archive(module):
   """Path of its archive."""
+  import hub_image_export as hie
+
   path = module.parent / "module.tar.gz"
   hie.write_archive(module, path)
   return path
