@@ -4,12 +4,13 @@
 there; each trips that rule with its usual severity and no other error.
 `GOOD` has the modules that conform.
 
-  python tests/checker/corpus.py DIRECTORY     writes all of them
+  python -m tests.checker.corpus DIRECTORY     writes all of them
 """
 
 from __future__ import annotations
 
 import collections
+import importlib
 import pathlib
 import sys
 from typing import Callable
@@ -48,6 +49,12 @@ def good(maker: Maker) -> Maker:
 
 def load() -> None:
   """Registers all modules; imports TensorFlow."""
+  for name in (
+    "defects_behaviour", "defects_files", "defects_fine_tuning",
+    "defects_hermetic", "defects_inputs", "defects_manifest",
+    "defects_outputs", "defects_signatures", "good_modules",
+  ):  # fmt: skip
+    importlib.import_module(f"tests.checker.{name}")
 
 
 def main(directory: str) -> None:
@@ -61,5 +68,5 @@ def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-  sys.modules["corpus"] = sys.modules["__main__"]
+  sys.modules["tests.checker.corpus"] = sys.modules["__main__"]
   main(sys.argv[1])
