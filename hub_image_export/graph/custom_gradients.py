@@ -14,6 +14,7 @@ import numpy as np
 from absl import logging
 
 from hub_image_export.graph import custom_gradient_ops, excerpts
+from hub_image_export.graph.graph_defs import drop_attribute
 from hub_image_export.tensorflow_api.compat import (
   function_graphs,
   get_gradient_function,
@@ -27,10 +28,7 @@ _UNKNOWN_DIMENSION = 2
 
 def drop_custom_gradients(graph_def: GraphDef) -> None:
   """Removes every reference to a registered gradient, in place."""
-  bodies = [f.node_def for f in graph_def.library.function]
-  for nodes in [graph_def.node, *bodies]:
-    for node in nodes:
-      node.attr.pop(custom_gradient_ops.ATTRIBUTE, None)
+  drop_attribute(graph_def, custom_gradient_ops.ATTRIBUTE)
 
 
 def unnatural_gradients(graph: Any) -> list[str]:

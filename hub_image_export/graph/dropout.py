@@ -66,19 +66,15 @@ class _Search:
 
   def dropout(self, tensor: str) -> str | None:
     while True:
+      tensor = graph_defs.passed_on(self._nodes, tensor, _PASS_THROUGH)
       node = self._nodes[graph_defs.node_of(tensor)]
       inputs = graph_defs.data_inputs(node)
       if self._drops(node, inputs):
         return node.name.rpartition("/")[0] or node.name
-      if node.op == "IdentityN":
-        tensor = inputs[int(tensor.partition(":")[2] or 0)]
-      elif node.op in _PASS_THROUGH:
-        tensor = inputs[0]
-      else:
-        source = self._scaled(node, inputs)
-        if source is None:
-          return None
-        tensor = source
+      source = self._scaled(node, inputs)
+      if source is None:
+        return None
+      tensor = source
 
   def _drops(self, node: NodeDef, inputs: list[str]) -> bool:
     if node.op in _SELECT:

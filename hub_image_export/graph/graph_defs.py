@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import collections
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
+
+# Ops that give a variable another value, all of it.
+ASSIGNMENTS = frozenset(
+  {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
+)
 
 
 def node_of(tensor: str) -> str:
@@ -24,6 +31,12 @@ def node_of(tensor: str) -> str:
 def canonical(tensor: str) -> str:
   """The name as it stands in node inputs: `"a"` for `"a:0"`."""
   return tensor[:-2] if tensor.endswith(":0") else tensor
+
+
+def output_index(tensor: str) -> int:
+  """1 for `"a:1"`, and for `"a:y:1"` as function bodies have it."""
+  index = tensor.rpartition(":")[2]
+  return int(index) if index.isdecimal() and index != tensor else 0
 
 
 def data_inputs(node: NodeDef) -> list[str]:
@@ -57,6 +70,43 @@ def constant_node(name: str, value: np.ndarray) -> NodeDef:
 
 def nodes_by_name(graph_def: GraphDef) -> dict[str, NodeDef]:
   return {node.name: node for node in graph_def.node}
+
+
+def node_lists(graph_def: GraphDef) -> list[Any]:
+  """The nodes of the graph, and those of each function in its library."""
+  functions = graph_def.library.function
+  return [graph_def.node, *(function.node_def for function in functions)]
+
+
+def all_nodes(graph_def: GraphDef) -> Iterator[NodeDef]:
+  """The nodes of the graph, then those of the functions in its library."""
+  return itertools.chain.from_iterable(node_lists(graph_def))
+
+
+def drop_attribute(graph_def: GraphDef, name: str) -> int:
+  """Deletes an attribute everywhere, in place; returns how many had it."""
+  having = [node for node in all_nodes(graph_def) if name in node.attr]
+  for node in having:
+    del node.attr[name]
+  return len(having)
+
+
+def passed_on(
+  nodes: dict[str, NodeDef], tensor: str, through: Collection[str]
+) -> str:
+  """The tensor that ops only pass on until it is `tensor`.
+
+  Args:
+    nodes: of one graph, by name.
+    through: ops whose output is their first input; in place of IdentityN's,
+      the input of the same index counts.
+  """
+  node = nodes[node_of(tensor)]
+  while node.op in through:
+    index = output_index(tensor) if node.op == "IdentityN" else 0
+    tensor = data_inputs(node)[index]
+    node = nodes[node_of(tensor)]
+  return canonical(tensor)
 
 
 def replace_inputs(graph_def: GraphDef, new_names: dict[str, str]) -> None:

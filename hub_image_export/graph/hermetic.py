@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub_image_export.checker.reading.hermetic import reaches_out
-from hub_image_export.graph.graph_defs import data_inputs
+from hub_image_export.graph.graph_defs import all_nodes, data_inputs
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 
@@ -46,11 +46,9 @@ def fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
 
 def refuse_process_ops(graph_def: GraphDef) -> None:
   """Raises ValueError for ops that are at home here only, by name."""
-  bodies = [f.node_def for f in graph_def.library.function]
   found = [
     f"{node.name} ({node.op} {_PROCESS_OPS.get(node.op, _REACHES_OUT)})"
-    for nodes in [graph_def.node, *bodies]
-    for node in nodes
+    for node in all_nodes(graph_def)
     if node.op in _PROCESS_OPS or reaches_out(node)
   ]
   if found:
@@ -62,10 +60,8 @@ def refuse_process_ops(graph_def: GraphDef) -> None:
 
 def drop_private_attributes(graph_def: GraphDef) -> None:
   """Clears devices, and what TensorFlow noted for itself, in place."""
-  bodies = [f.node_def for f in graph_def.library.function]
-  for nodes in [graph_def.node, *bodies]:
-    for node in nodes:
-      node.device = ""
-      for key in [k for k in node.attr if k.startswith("_")]:
-        if key not in _KEPT_ATTRIBUTES:
-          del node.attr[key]
+  for node in all_nodes(graph_def):
+    node.device = ""
+    for key in [k for k in node.attr if k.startswith("_")]:
+      if key not in _KEPT_ATTRIBUTES:
+        del node.attr[key]

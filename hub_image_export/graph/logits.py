@@ -7,6 +7,7 @@ from hub_image_export.graph.graph_defs import (
   data_inputs,
   node_of,
   nodes_by_name,
+  passed_on,
 )
 from hub_image_export.tensorflow_api.protos import GraphDef
 
@@ -28,9 +29,7 @@ def strip_activation(graph_def: GraphDef, output: str) -> str | None:
   """
   nodes = nodes_by_name(graph_def)
   last = nodes[node_of(output)]
-  source = data_inputs(last)[0]
-  while nodes[node_of(source)].op in _TRANSPARENT:
-    source = _passed_on(nodes[node_of(source)], source)
+  source = passed_on(nodes, data_inputs(last)[0], _TRANSPARENT)
   activation = nodes[node_of(source)]
   if activation.op not in _ACTIVATIONS:
     return None
@@ -45,9 +44,3 @@ def strip_activation(graph_def: GraphDef, output: str) -> str | None:
     scores = cast.name
   last.input[0] = scores
   return _ACTIVATIONS[activation.op]
-
-
-def _passed_on(node, tensor: str) -> str:
-  """The input that appears as `tensor` at the output of a transparent node."""
-  _, _, index = canonical(tensor).partition(":")
-  return data_inputs(node)[int(index or 0)]

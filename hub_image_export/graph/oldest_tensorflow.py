@@ -23,10 +23,8 @@ OLDEST = "1.15"
 # No gradient goes through these, and none is asked for.
 _STOPS = frozenset(
   {
+    *graph_defs.ASSIGNMENTS,
     "ArgMax",
-    "AssignAddVariableOp",
-    "AssignSubVariableOp",
-    "AssignVariableOp",
     "Shape",
     "Size",
     "StopGradient",
@@ -51,17 +49,12 @@ def oldest_tensorflow(
   """
   reasons = [
     f"{node.name} ({node.op}): {problem}."
-    for nodes in _node_lists(graph_def)
+    for nodes in graph_defs.node_lists(graph_def)
     for node, problem in _problems(nodes, training)
   ]
   if not reasons:
     return OLDEST, []
   return ".".join(tf.__version__.split(".")[:2]), reasons
-
-
-def _node_lists(graph_def: GraphDef) -> list[Iterable[NodeDef]]:
-  bodies = [function.node_def for function in graph_def.library.function]
-  return [graph_def.node, *bodies]
 
 
 def _problems(
@@ -149,8 +142,7 @@ def _is_grouped(node: NodeDef, by_name: dict[str, NodeDef]) -> bool:
   shapes = []
   for name in node.input[:2]:
     source = by_name.get(graph_defs.node_of(name))
-    output = name.rpartition(":")[2] if ":" in name else "0"
-    index = int(output) if output.isdigit() else 0
+    index = graph_defs.output_index(name)
     shapes.append(source and graph_defs.output_shape(source, index))
   x, kernel = shapes
   return bool(x and kernel and None not in (x[-1], kernel[-2])) and (

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from hub_image_export.graph import graph_defs
 from hub_image_export.graph.dropout import dropout_on
+from hub_image_export.graph.graph_defs import ASSIGNMENTS
 from hub_image_export.graph.portability.substitution import (
   Substitution,
   attrs_of,
@@ -17,7 +18,6 @@ from hub_image_export.graph.portability.substitution import (
 )
 from hub_image_export.graph.random_draws import DRAWS, draw_plainly, draw_state
 from hub_image_export.graph.random_state import (
-  ASSIGNMENTS,
   GENERATOR_OPS,
   PLAIN_DRAWS,
   READS,
@@ -132,13 +132,11 @@ def _delete_state(graph_def: GraphDef, state: set[str]) -> None:
 
 
 def _zero_seeds(graph_def: GraphDef) -> None:
-  bodies = [function.node_def for function in graph_def.library.function]
-  for nodes in [graph_def.node, *bodies]:
-    for node in nodes:
-      if node.op in PLAIN_DRAWS:
-        for name in ("seed", "seed2"):
-          if name in node.attr:
-            node.attr[name].i = 0
+  for node in graph_defs.all_nodes(graph_def):
+    if node.op in PLAIN_DRAWS:
+      for name in ("seed", "seed2"):
+        if name in node.attr:
+          node.attr[name].i = 0
 
 
 def _draws(node: NodeDef, functions: set[str]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub_image_export.graph import graph_defs
+from hub_image_export.graph.graph_defs import ASSIGNMENTS
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
@@ -65,9 +66,6 @@ GENERATOR_OPS = frozenset(
     "StatefulUniformInt",
     "StatefulUniformFullInt",
   }
-)
-ASSIGNMENTS = frozenset(
-  {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 )
 READS = frozenset({"ReadVariableOp", "RngReadAndSkip"})
 _STATE_USERS = ASSIGNMENTS | READS | GENERATOR_OPS

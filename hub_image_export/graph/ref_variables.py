@@ -11,7 +11,7 @@ from hub_image_export.graph.graph_defs import canonical, node_of
 from hub_image_export.tensorflow_api.protos import GraphDef
 
 VARIABLE_OPS = frozenset({"VariableV2", "Variable"})
-_ASSIGNMENTS = {
+ASSIGNMENTS = {
   "Assign": "AssignVariableOp",
   "AssignAdd": "AssignAddVariableOp",
   "AssignSub": "AssignSubVariableOp",
@@ -65,7 +65,7 @@ def use_resources(graph_def: GraphDef) -> GraphDef:
   for node in graph_def.node:
     copied = result.node.add()
     copied.CopyFrom(node)
-    if node.op in _ASSIGNMENTS and node_of(node.input[0]) in dtypes:
+    if node.op in ASSIGNMENTS and node_of(node.input[0]) in dtypes:
       read_after[node.name] = f"{node.name}/read_after"
       _assign(copied)
     elif node.op in _VALUES:
@@ -89,7 +89,7 @@ def use_resources(graph_def: GraphDef) -> GraphDef:
 
 
 def _assign(node) -> None:
-  node.op = _ASSIGNMENTS[node.op]
+  node.op = ASSIGNMENTS[node.op]
   dtype = node.attr["T"].type
   node.attr.clear()
   node.attr["dtype"].type = dtype
@@ -108,7 +108,7 @@ def _redirect(
   graph_def: GraphDef, values: dict[str, str], variables: set[str]
 ) -> None:
   """Lets all who want a value read it; handles go to reads and assignments."""
-  takes_handle = {"ReadVariableOp", *_ASSIGNMENTS.values()}
+  takes_handle = {"ReadVariableOp", *ASSIGNMENTS.values()}
   for node in graph_def.node:
     for i, tensor in enumerate(node.input):
       name = canonical(tensor)

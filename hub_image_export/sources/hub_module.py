@@ -16,8 +16,10 @@ from absl import logging
 from hub_image_export import arguments, contract
 from hub_image_export.graph import custom_gradients as gradients, ref_variables
 from hub_image_export.graph.graph_defs import (
+  ASSIGNMENTS,
   ancestors,
   descendants,
+  drop_attribute,
   node_of,
   prune,
 )
@@ -31,16 +33,7 @@ from hub_image_export.tensorflow_api.compat import hub, run_eagerly, tf
 from hub_image_export.tensorflow_api.protos import GraphDef, VariableDef
 from hub_image_export.weights.readers import tensorflow_files
 
-_UPDATES = frozenset(
-  {
-    "Assign",
-    "AssignAdd",
-    "AssignSub",
-    "AssignVariableOp",
-    "AssignAddVariableOp",
-    "AssignSubVariableOp",
-  }
-)
+_UPDATES = frozenset({*ASSIGNMENTS, *ref_variables.ASSIGNMENTS})
 
 
 class ModuleFunction:
@@ -172,7 +165,9 @@ class _Variant:
     penalties = _collection(meta_graph, contract.REGULARIZATION_LOSSES)
     graph_def = GraphDef()
     graph_def.CopyFrom(meta_graph.graph_def)
-    _drop_colocations(graph_def)
+    drop_attribute(graph_def, "_class")
+    for node in graph_def.node:
+      node.device = ""
     gradients.drop_custom_gradients(graph_def)
     updates = _updates(meta_graph, graph_def, signatures.images)
     graph_def = prune(
@@ -253,9 +248,3 @@ def _updates(
       len(found),
     )
   return [*listed, *found]
-
-
-def _drop_colocations(graph_def: GraphDef) -> None:
-  for node in graph_def.node:
-    node.attr.pop("_class", None)
-    node.device = ""

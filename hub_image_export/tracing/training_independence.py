@@ -20,6 +20,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from hub_image_export.graph.graph_defs import all_nodes
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef
@@ -68,8 +69,7 @@ def training_cannot_differ(source: Source, inference: Trace) -> bool:
 
 def _changes_state(graph_def: GraphDef) -> bool:
   """Whether any op does more than read variables and compute."""
-  bodies = [function.node_def for function in graph_def.library.function]
-  ops = {node.op for nodes in [graph_def.node, *bodies] for node in nodes}
+  ops = {node.op for node in all_nodes(graph_def)}
   return not all(map(known_ops.only_computes, ops))
 
 

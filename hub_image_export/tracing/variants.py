@@ -21,6 +21,7 @@ from hub_image_export.graph import (
   random_numbers as randomness,
 )
 from hub_image_export.graph.graph_defs import (
+  ASSIGNMENTS,
   ancestors,
   canonical,
   data_inputs,
@@ -28,10 +29,11 @@ from hub_image_export.graph.graph_defs import (
   fingerprints,
   is_ordered,
   node_of,
+  nodes_by_name,
+  passed_on,
   prune,
 )
 from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
-from hub_image_export.graph.random_state import ASSIGNMENTS
 from hub_image_export.graph.simplify import bypass_redundant_nodes
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
@@ -180,11 +182,8 @@ def _weight_penalties(
 
 def _origin(graph_def: GraphDef, tensor: str) -> str:
   """The op behind a tensor that was only passed on."""
-  nodes = {node.name: node for node in graph_def.node}
-  node = nodes[node_of(tensor)]
-  while node.op in ("Identity", "Cast"):
-    node = nodes[node_of(node.input[0])]
-  return node.name
+  nodes = nodes_by_name(graph_def)
+  return node_of(passed_on(nodes, tensor, {"Identity", "Cast"}))
 
 
 def _assignments(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-
+from hub_image_export.graph.graph_defs import all_nodes, drop_attribute
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
@@ -11,17 +10,6 @@ from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 # of unknown shape keep the shape that it has; the variables of a module have
 # static shapes, and those are validated anyway.
 _HINTS = ("debug_name", "validate_shape")
-
-
-def _all_nodes(graph_def: GraphDef):
-  functions = graph_def.library.function
-  return itertools.chain(graph_def.node, *(f.node_def for f in functions))
-
-
-def _drop(node: NodeDef, names: list[str]) -> bool:
-  for name in names:
-    del node.attr[name]
-  return bool(names)
 
 
 def _unneeded(node: NodeDef) -> list[str]:
@@ -43,7 +31,14 @@ def drop_unknown_attributes(graph_def: GraphDef) -> int:
   TF 1.15 refuses a whole graph for one such attribute: "NodeDef mentions attr
   'validate_shape' not in Op".
   """
-  return sum(_drop(node, _unneeded(node)) for node in _all_nodes(graph_def))
+  count = 0
+  for node in all_nodes(graph_def):
+    unneeded = _unneeded(node)
+    for name in unneeded:
+      del node.attr[name]
+    if unneeded:
+      count += 1
+  return count
 
 
 def drop_colocations(graph_def: GraphDef) -> int:
@@ -52,7 +47,4 @@ def drop_colocations(graph_def: GraphDef) -> int:
   It names that op; a graph where the op was replaced or pruned away cannot be
   imported: "Specified colocation to an op that does not exist".
   """
-  return sum(
-    _drop(node, ["_class"] * ("_class" in node.attr))
-    for node in _all_nodes(graph_def)
-  )
+  return drop_attribute(graph_def, "_class")

@@ -63,14 +63,15 @@ class Substitution:
 
   def input_shape(self, index: int) -> Shape:
     """The static shape of an input; None for unknown rank."""
-    _, _, output = self.node.input[index].partition(":")
-    return graph_defs.output_shape(self.input_node(index), int(output or 0))
+    output = graph_defs.output_index(self.node.input[index])
+    return graph_defs.output_shape(self.input_node(index), output)
 
   def constant_input(self, index: int) -> np.ndarray | None:
     """The value of an input that is a constant, through identities."""
-    node = self.input_node(index)
-    while node.op == "Identity":
-      node = self._nodes[graph_defs.node_of(node.input[0])]
+    source = graph_defs.passed_on(
+      self._nodes, self.node.input[index], {"Identity"}
+    )
+    node = self._nodes[graph_defs.node_of(source)]
     if node.op != "Const":
       return None
     return tf.make_ndarray(node.attr["value"].tensor)
