@@ -1,0 +1,213 @@
+"""Functions in the manner of TF1, whose order is that of edges alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hub_image_export.tensorflow_api.compat import tf
+from tests.support.live import Source
+
+v1 = tf.compat.v1
+SOURCES: dict[str, Callable[[], Source]] = {}
+
+
+def _source(make):
+  SOURCES[make.__name__] = make
+  return make
+
+
+def _tf1(step) -> Source:
+  """`step(mean, x, images)`, in training only; then `x - mean` is returned.
+
+  What `step` returns, if anything, is returned instead.
+  """
+
+  def fn(images, is_training):
+    kernel = v1.get_variable(
+      "kernel",
+      [3, 3, 3, 4],
+      initializer=v1.random_uniform_initializer(0.1, 0.6, seed=1),
+    )
+    mean = v1.get_variable(
+      "mean",
+      [4],
+      initializer=v1.random_uniform_initializer(0.1, 0.6, seed=2),
+      trainable=False,
+    )
+    x = tf.reduce_mean(tf.nn.conv2d(images, kernel, 2, "SAME"), [1, 2])
+    result = step(mean, x) if is_training else None
+    return x - mean if result is None else result
+
+  return Source(fn=fn, owner=None, call=None)
+
+
+def _update(*entries):
+  for entry in entries:
+    v1.add_to_collection(v1.GraphKeys.UPDATE_OPS, entry)
+
+
+def _toward(mean, x):
+  return 0.9 * mean + 0.1 * tf.reduce_mean(x, 0)
+
+
+@_source
+def tf1_read_after_control_dependency() -> Source:
+  def step(mean, x):
+    with tf.control_dependencies([v1.assign(mean, _toward(mean, x))]):
+      return x - mean.read_value()
+
+  return _tf1(step)
+
+
+@_source
+def tf1_output_after_control_dependency() -> Source:
+  """The output itself runs the updates, as many networks of TF1 do."""
+
+  def step(mean, x):
+    updates = v1.assign_sub(mean, 0.1 * (mean - tf.reduce_mean(x, 0)))
+    with tf.control_dependencies([updates]):
+      return tf.identity(x)
+
+  return _tf1(step)
+
+
+@_source
+def tf1_unordered_read() -> Source:
+  """A read that nothing orders sees the old value."""
+
+  def step(mean, x):
+    _update(v1.assign(mean, _toward(mean, x)))
+    return x * mean.read_value()
+
+  return _tf1(step)
+
+
+@_source
+def tf1_value_of_the_assignment() -> Source:
+  def step(mean, x):
+    new = v1.assign(mean, _toward(mean, x))
+    _update(new)
+    return x - tf.identity(new)
+
+  return _tf1(step)
+
+
+@_source
+def tf1_ordered_writes() -> Source:
+  def step(mean, x):
+    with tf.control_dependencies([v1.assign_add(mean, 0.5 * mean)]):
+      _update(v1.assign(mean, 0.5 * (mean.read_value() + 1.0)))
+    return x
+
+  return _tf1(step)
+
+
+@_source
+def tf1_update_in_cond() -> Source:
+  def step(mean, x):
+    _update(
+      tf.cond(
+        tf.reduce_mean(x) > 0.0,
+        lambda: v1.assign(mean, _toward(mean, x)),
+        mean.read_value,
+      )
+    )
+
+  return _tf1(step)
+
+
+@_source
+def tf1_update_in_other_branch() -> Source:
+  def step(mean, x):
+    _update(
+      tf.cond(
+        tf.reduce_mean(x) > 99.0,
+        lambda: v1.assign(mean, _toward(mean, x)),
+        mean.read_value,
+      )
+    )
+
+  return _tf1(step)
+
+
+@_source
+def tf1_update_in_loop() -> Source:
+  def step(mean, x):
+    def body(i):
+      with tf.control_dependencies([v1.assign(mean, _toward(mean, x))]):
+        return i + 1
+
+    _update(tf.while_loop(lambda i: i < 3, body, [0]))
+
+  return _tf1(step)
+
+
+@_source
+def tf1_scatter_update() -> Source:
+  def step(mean, x):
+    _update(v1.scatter_update(mean, [1, 3], tf.reduce_mean(x, 0)[:2]))
+    _update(v1.scatter_nd_add(mean, [[0]], [0.5]))
+
+  return _tf1(step)
+
+
+@_source
+def tf1_group() -> Source:
+  def step(mean, x):
+    count = v1.get_variable(
+      "count", [], tf.int64, v1.zeros_initializer(), trainable=False
+    )
+    updates = [
+      v1.assign(mean, _toward(mean, x)),
+      v1.assign_add(count, tf.ones([], tf.int64)),
+    ]
+    _update(tf.group(*updates))
+
+  return _tf1(step)
+
+
+@_source
+def tf1_write_that_nothing_runs() -> Source:
+  def step(mean, x):
+    other = v1.get_variable(
+      "other", [4], initializer=v1.ones_initializer(), trainable=False
+    )
+    v1.assign(other, 2.0 * other)
+    _update(v1.assign(mean, _toward(mean, x)))
+    return x * other
+
+  return _tf1(step)
+
+
+@_source
+def tf1_moving_average() -> Source:
+  """As `slim.batch_norm` with its debiased averages."""
+
+  def step(mean, x):
+    average = v1.train.ExponentialMovingAverage(0.9, zero_debias=True)
+    batch = tf.reduce_mean(x, 0)
+    _update(average.apply([batch]))
+    with tf.control_dependencies([v1.assign(mean, _toward(mean, x))]):
+      return x - average.average(batch) + mean
+
+  return _tf1(step)
+
+
+@_source
+def tf1_equal_penalties() -> Source:
+  def step(mean, x):
+    _update(v1.assign(mean, _toward(mean, x)))
+
+  inner = _tf1(step)
+
+  def fn(images, is_training):
+    result = inner.fn(images, is_training)
+    for _ in range(2):
+      with v1.variable_scope("", reuse=True):
+        kernel = v1.get_variable("kernel")
+      v1.add_to_collection(
+        v1.GraphKeys.REGULARIZATION_LOSSES, 0.1 * tf.reduce_sum(kernel**2)
+      )
+    return result
+
+  return Source(fn=fn, owner=None, call=None)
