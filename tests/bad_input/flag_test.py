@@ -112,5 +112,5 @@ def test_the_scripts_themselves(module, flags, words, tmp_path):
   assert not done.stdout
   assert "Traceback" not in done.stderr
   line = done.stderr.strip().splitlines()[-1]
-  check_message(line, [f"{module}.py: ", words])
+  check_message(line, [f"{module.split('.')[-1]}.py: ", words])
   assert not list(tmp_path.iterdir())

@@ -17,8 +17,13 @@ import sys
 import time
 import traceback
 
-from hub_image_export.checker import worker
+from hub_image_export.checker import (  # noqa: F401, to be there in each fork
+  summarise,
+  worker,
+)
+from hub_image_export.checker.reading import all_rules as static  # noqa: F401
 from hub_image_export.checker.report import Findings
+from hub_image_export.checker.running import all_rules as running  # noqa: F401
 from hub_image_export.tensorflow_api.compat import tf
 
 _PAUSE = 0.002

@@ -13,7 +13,7 @@ from hub_image_export.files.new_file import new_file
 
 _KILLED = """
 import os, signal, sys
-from hub_image_export.publishing.new_file import new_file
+from hub_image_export.files.new_file import new_file
 with new_file(sys.argv[1], ".md") as file:
   file.write(b"half of it")
   file.flush()

@@ -34,7 +34,7 @@ def test_what_a_killed_export_left_is_cleaned(target):
 def test_what_a_process_left_that_was_killed(target):
   program = (
     "import sys, time\n"
-    "from hub_image_export.staging import Staging\n"
+    "from hub_image_export.files.staging import Staging\n"
     "with Staging(sys.argv[1]) as stage:\n"
     "  print(stage.path, flush=True)\n"
     "  time.sleep(1000)\n"

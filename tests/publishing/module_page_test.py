@@ -92,7 +92,7 @@ def _run_snippets(made, name, folder, python, first=""):
 @pytest.mark.parametrize("name", _PAGES)
 def test_snippets_run_as_they_stand(name, made, tmp_path):
   # Lets tensorflow_hub 0.15 be imported where TensorFlow is newer than it.
-  first = "import hub_image_export.compat\n"
+  first = "import hub_image_export.tensorflow_api.compat\n"
   snippets = _run_snippets(made, name, tmp_path, sys.executable, first)
   assert len(snippets) == 3
 
