@@ -12,7 +12,7 @@ from hub_image_export.export.options import Options
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.sources import application_models, applications
 from tests.bad_input import ARGUMENT_ROWS, FLAG_ROWS
-from tests.bad_input.flag_test import SCRIPTS
+from tests.bad_input.flag_rows import SCRIPTS
 from tests.bad_input.row import TYPE, VALUE
 
 _WITH_WEIGHTS = "ImageModuleSpec.with_weights"

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub_image_export import export_module
+from hub_image_export.command_line import check_module, export_flags
 from tests.bad_input.row import TYPE, VALUE, Made, Row, file
 from tests.bad_input.values import too_long
 
 EXPORT, CHECK = "export_module", "check_module"
+SCRIPTS = {
+  EXPORT: (export_module, export_flags.FLAGS),
+  CHECK: (check_module, check_module._FLAGS),
+}
 _KERAS = {"model": file("model.keras"), "height": None, "width": None}
 _NETWORK = Made("network", lambda place: f"{place.directory}/nets.py:network")
 _CLASSES = {"task": "classification"}

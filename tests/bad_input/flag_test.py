@@ -11,19 +11,11 @@ import sys
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import export_module
-from hub_image_export.command_line import (
-  check_module as check_module_main,
-  export_flags,
-  run as command_line,
-)
+from hub_image_export.command_line import run as command_line
 from tests.bad_input import FLAG_ROWS, flag_rows
 from tests.bad_input.check_error import check_message
+from tests.bad_input.flag_rows import SCRIPTS
 
-SCRIPTS = {
-  flag_rows.EXPORT: (export_module, export_flags.FLAGS),
-  flag_rows.CHECK: (check_module_main, check_module_main._FLAGS),
-}
 _ROOT = pathlib.Path(hie.__file__).parents[1]
 
 

@@ -11,10 +11,9 @@ from hub_image_export.errors import ExportError
 from hub_image_export.files import directory_swap, staging, staging_directory
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api.compat import tf
-from tests.files.staging_test import make_spec
 from tests.support import function_sources
 from tests.support.consumer import Consumer
-from tests.support.staged import export, fill, leave, text_of
+from tests.support.staged import export, fill, leave, make_spec, text_of
 
 
 @pytest.fixture

@@ -14,14 +14,8 @@ from hub_image_export.export import module_files, spec as spec_lib
 from hub_image_export.files import directory_swap, staging
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api.compat import quiet, tf
-from tests.support import function_sources
 from tests.support.consumer import Consumer
-
-
-def make_spec(value=1.0):
-  net = function_sources.Net()
-  net.mean.assign([value] * 5)
-  return hie.make_feature_vector_module(net, 12, 10)
+from tests.support.staged import make_spec
 
 
 def mean_of(path):

@@ -1,12 +1,21 @@
-"""Exports without TensorFlow, and what killed ones leave, for the tests."""
+"""Small exports, some without TensorFlow, and what killed ones leave."""
 
 from __future__ import annotations
 
 import os
 import pathlib
 
+import hub_image_export as hie
 from hub_image_export.files.staging import Staging
 from hub_image_export.files.staging_directory import StagingDirectory
+from tests.support import function_sources
+
+
+def make_spec(value=1.0):
+  """A spec of a tiny network whose variable `net/mean` is `value`."""
+  net = function_sources.Net()
+  net.mean.assign([value] * 5)
+  return hie.make_feature_vector_module(net, 12, 10)
 
 
 def fill(directory, text="new"):
