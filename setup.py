@@ -22,12 +22,16 @@ _TEST = [
   "markdown-it-py",
   "pytest",
   "pytest-xdist",
-  "ruff",
-  "mypy",
+  "tf-keras",
+]
+_DEV = [
+  *_TEST,
   "import-linter",
+  "mypy",
+  "pre-commit",
+  "ruff",
   "types-protobuf",
   "types-tensorflow",
-  "tf-keras",
 ]
 
 setup(
@@ -56,7 +60,7 @@ setup(
   extras_require={
     "examples": _EXAMPLES,
     "test": _TEST,
-    "dev": _TEST,
+    "dev": _DEV,
   },
   entry_points={
     "console_scripts": [

@@ -19,7 +19,7 @@ from hub_image_export.tensorflow_api.compat import quiet, tf
 from tests.support import keras_sources
 
 _SEEDS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "seeds"
-_DOCUMENTS = sorted(_SEEDS.glob("*.txt"))
+_DOCUMENTS = sorted(_SEEDS.glob("*.md"))
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -9,6 +9,7 @@ from tests.faults.__main__ import KINDS, PAGE, kind_module, text_of
 from tests.faults.outcome import Outcome, Scale, tally
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost(kind):
   outcomes = list(kind_module(kind).run(Scale.SHORT))

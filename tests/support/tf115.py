@@ -14,7 +14,12 @@ import pytest
 
 PYTHON = os.environ.get("HIE_TF115_PYTHON")
 
-needs_tf115 = pytest.mark.skipif(
+_skip = pytest.mark.skipif(
   not PYTHON,
   reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
 )
+
+
+def needs_tf115(test):
+  """Marks a test: it is slow, and skipped where there is no TF 1.15."""
+  return pytest.mark.slow(_skip(test))
