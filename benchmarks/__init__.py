@@ -1,5 +1,4 @@
 """Benchmarks: what exporting and using modules costs; see docs/benchmarks.md.
 
-python -m benchmarks.run --output=benchmarks/results/tf215.json
-python -m benchmarks.page
+python -m benchmarks.run --output=mine.json
 """

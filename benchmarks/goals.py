@@ -1,140 +1,129 @@
-"""What was to be reached, and whether it was."""
+"""What was to be reached, and whether it was, by the rows of a run.
+
+Numbers are medians over rounds. Ratios of models are summed up by their
+geometric mean.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from benchmarks import figures, startup
-from benchmarks.figures import Spread, number
-from benchmarks.results import Results
+from benchmarks import startup
+from benchmarks.measure import TOTAL
 
-_MODELS = "model"
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+# The name, what was measured, the limit, and whether that is the least.
+Goal = tuple[str, float, float, bool]
+
 # Peak memory above the model: so many times the weights, and so many MB.
-PEAK_FACTOR = 1.3
-PEAK_MEGABYTES = 64
-_LINEAR = 0.99
-
-# The name, the limit in words, what was measured in words, whether it is met.
-Goal = tuple[str, str, str, bool]
+_PEAK_FACTOR, _PEAK_MEGABYTES = 1.3, 64
 
 
-def goals(results: Results) -> Iterator[Goal]:
+def goals(tables: Tables) -> Iterator[Goal]:
   """Those for which there are measurements."""
-  if "export" in results.tables:
-    yield from _export(results)
-  if "throughput" in results.tables:
-    yield from _throughput(results)
-  if "growth" in results.tables:
-    yield from _growth(results)
-  if "startup" in results.tables:
-    yield from _startup(results)
+  for table, of_table in _GOALS.items():
+    if table in tables:
+      yield from of_table(tables[table])
 
 
-def _export(results: Results) -> Iterator[Goal]:
-  def seconds(model: str, way: str) -> Spread | None:
-    return figures.seconds(results, "export", model=model, way=way)
+def line(goal: Goal) -> str:
+  """A goal in words."""
+  name, measured, limit, least = goal
+  met = measured >= limit if least else measured <= limit
+  words = "at least" if least else "at most"
+  return (
+    f"{'reached    ' if met else 'NOT REACHED'} {name}: {measured:.3g}, "
+    f"{words} {limit:g}"
+  )
 
-  def graph(model: str, way: str) -> Spread | None:
-    return figures.megabytes(
-      results, "export", "graph_bytes", model=model, way=way
-    )
 
-  names = results.names("export", _MODELS)
-  for name, value, over, under, limit in (
-    ("ours / by hand, seconds", seconds, "ours", "by_hand", 0.15),
-    ("ours / floor, seconds", seconds, "ours", "floor", 1.5),
-    ("verified / by hand, seconds", seconds, "verified", "by_hand", 0.5),
-    ("`saved_model.pb`, ours / by hand", graph, "ours", "by_hand", 0.35),
+def ratios(
+  rows: list[Row], key: str, over: str, under: str
+) -> dict[str, float]:
+  """Of the medians of two ways to export, by model; `key` as in `_value`."""
+  return {
+    model: _median(rows, key, model=model, way=over)
+    / _median(rows, key, model=model, way=under)
+    for model in _models(rows)
+  }
+
+
+def r_squared(xs: Sequence[float], ys: Sequence[float]) -> float:
+  """The share of the variance of y that the best straight line explains."""
+  return statistics.correlation(xs, ys) ** 2
+
+
+def _export(rows: list[Row]) -> Iterator[Goal]:
+  for over, under, key, limit in (
+    ("ours", "by_hand", "seconds", 0.15),
+    ("ours", "floor", "seconds", 1.5),
+    ("verified", "by_hand", "seconds", 0.5),
+    ("ours", "by_hand", "graph_bytes", 0.35),
   ):
-    ratios = [
-      figures.ratio(value(model, over), value(model, under)) for model in names
-    ]
-    yield _mean(name, limit, ratios)
-  yield _peak(results)
-
-
-def _mean(name: str, limit: float, ratios: list[float]) -> Goal:
-  mean = figures.geometric_mean(ratios)
-  return (
-    f"{name}, geometric mean over the models",
-    f"at most {limit}",
-    f"{number(mean)} ({', '.join(map(number, ratios))})",
-    mean <= limit,
-  )
-
-
-def _peak(results: Results) -> Goal:
-  excess = {}
-  for model in results.names("export", _MODELS):
-    rows = results.rows("export", model=model, way="ours")
-    peaks = [
-      row["peak_bytes"] - PEAK_FACTOR * row["weights_bytes"] for row in rows
-    ]
-    excess[model] = statistics.median(peaks) / figures.MEGABYTE
-  worst = max(excess, key=excess.get)
-  return (
-    f"peak memory above the model, less {PEAK_FACTOR} × the weights, each "
-    "model",
-    f"at most {PEAK_MEGABYTES} MB",
-    f"{number(excess[worst])} MB ({worst})",
-    excess[worst] <= PEAK_MEGABYTES,
-  )
-
-
-def _throughput(results: Results) -> Iterator[Goal]:
-  ratios = {
-    row["model"]: figures.relative_rates(row, "ours").median
-    for row in results.rows("throughput")
-  }
-  worst = min(ratios, key=ratios.get)
-  name = "images per second, module / source"
-  yield (
-    f"{name}, each model",
-    "at least 0.95",
-    f"{number(ratios[worst])} ({worst})",
-    ratios[worst] >= 0.95,
-  )
-  median = statistics.median(ratios.values())
-  yield (
-    f"{name}, median of the models",
-    "at least 1.0",
-    number(median),
-    median >= 1.0,
-  )
-
-
-def _growth(results: Results) -> Iterator[Goal]:
-  per_unit = {
-    "variables": ("the number of variables", 1e3, "ms per variable"),
-    "bytes": ("the bytes of weights", 1e9, "s per GB"),
-  }
-  for axis, (name, scale, unit) in per_unit.items():
-    line = figures.growth_line(results, axis)
-    yield (
-      f"seconds grow with {name}",
-      f"linear (R² at least {_LINEAR})",
-      f"R² {line.r_squared:.4f}, {number(line.slope * scale)} {unit}",
-      line.r_squared >= _LINEAR,
+    found = ratios(rows, key, over, under)
+    mean = statistics.geometric_mean(found.values())
+    each = ", ".join(f"{model} {ratio:.3g}" for model, ratio in found.items())
+    yield f"{over} / {under}, {key} ({each})", mean, limit, False
+  for model in _models(rows):
+    peak, weights = (
+      _median(rows, key, model=model, way="ours") / 1e6
+      for key in ("peak_bytes", "weights_bytes")
     )
+    name = f"MB at the peak, less {_PEAK_FACTOR} × the weights, {model}"
+    yield name, peak - _PEAK_FACTOR * weights, _PEAK_MEGABYTES, False
 
 
-def _startup(results: Results) -> Iterator[Goal]:
-  def median(what: str) -> float:
-    rows = results.rows("startup", what=what)
-    return statistics.median(row["seconds"] for row in rows)
+def _throughput(rows: list[Row]) -> Iterator[Goal]:
+  found = {}
+  for row in rows:
+    rates = row["images_per_second"]
+    pairs = zip(rates["ours"], rates["source"])
+    found[row["model"]] = statistics.median(a / b for a, b in pairs)
+  name = "images per second, module / source"
+  for model, ratio in found.items():
+    yield f"{name}, {model}", ratio, 0.95, True
+  yield f"{name}, median", statistics.median(found.values()), 1.0, True
 
-  ratio = median(startup.EVERYTHING) / median(startup.BASELINE)
-  yield (
-    f"import of {startup.EVERYTHING} / of {startup.BASELINE}",
-    "at most 1.05",
-    number(ratio),
-    ratio <= 1.05,
+
+def _growth(rows: list[Row]) -> Iterator[Goal]:
+  for axis in dict.fromkeys(row["axis"] for row in rows):
+    sizes = sorted({row["size"] for row in rows if row["axis"] == axis})
+    seconds = [_median(rows, "seconds", axis=axis, size=s) for s in sizes]
+    slope, _ = statistics.linear_regression(sizes, seconds)
+    name = f"R² of seconds by {axis}, {slope:.3g} s each"
+    yield name, r_squared(sizes, seconds), 0.99, True
+
+
+def _startup(rows: list[Row]) -> Iterator[Goal]:
+  everything, baseline, of_help = (
+    _median(rows, "seconds", what=what)
+    for what in (startup.EVERYTHING, startup.BASELINE, startup.HELP)
   )
-  seconds = median(startup.HELP)
-  yield (
-    f"`{startup.HELP}`",
-    "at most 0.3 s",
-    f"{number(seconds)} s",
-    seconds <= 0.3,
+  name = f"{startup.EVERYTHING} / {startup.BASELINE}"
+  yield name, everything / baseline, 1.05, False
+  yield f"seconds of {startup.HELP}", of_help, 0.3, False
+
+
+_GOALS: dict[str, Callable[[list[Row]], Iterator[Goal]]] = {
+  "export": _export,
+  "throughput": _throughput,
+  "growth": _growth,
+  "startup": _startup,
+}
+
+
+def _models(rows: list[Row]) -> list[str]:
+  return list(dict.fromkeys(row["model"] for row in rows))
+
+
+def _median(rows: list[Row], key: str, **values: object) -> float:
+  """Of the rows with these values; of phases, the total counts."""
+  found = [
+    row[key] for row in rows if all(row[k] == v for k, v in values.items())
+  ]
+  return statistics.median(
+    value[TOTAL] if isinstance(value, dict) else value for value in found
   )

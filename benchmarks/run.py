@@ -1,24 +1,25 @@
 """Measures everything with this interpreter's TensorFlow.
 
-  python -m benchmarks.run --output=benchmarks/results/tf215.json
-  python -m benchmarks.run --output=benchmarks/results/tf215.json \\
+  python -m benchmarks.run
+  python -m benchmarks.run --output=mine.json \\
       --what=export,consumer --models=ResNet50,MobileNetV2 --repeats=5
 
-Each measurement is a fresh process; those that are compared take turns. Where
-the output exists, only what is asked for is measured again. Afterwards,
-`python -m benchmarks.page` writes docs/benchmarks.md.
+Each measurement is a fresh process; those that are compared take turns. Rows
+are printed as they come, and the goals and ratios at the end. The output has
+all of that as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import growth, models, processes, startup, ways
-from benchmarks.results import Results
+from benchmarks import goals, growth, models, processes, startup, ways
 
 _THROUGHPUT_ROUNDS = 5
 _CONSUMED = ("ours", "by_hand")
@@ -91,46 +92,47 @@ def _export_once(name: str, way: str, directory: str) -> dict[str, Any]:
   )
 
 
-_TABLES = {
-  "export": ("export",),
-  "consumer": ("load", "throughput"),
-  "growth": ("growth",),
-  "startup": ("startup",),
-  "depth": ("depth",),
-}
 # A line is drawn through all sizes, each of which adds to its sureness.
 _REPEATS = {
   "export": 3, "consumer": 3, "growth": 2, "startup": 7, "depth": 5,
 }  # fmt: skip
 
 
-def measure(what: str, names: list[str], repeats: int) -> Rows:
-  """The rows of one part of the benchmark."""
-  return {
-    "export": lambda: export(names, repeats),
-    "consumer": lambda: consumer(names, repeats),
-    "growth": lambda: grow(repeats, growth.SIZES),
-    "startup": lambda: start_up(repeats),
-    "depth": lambda: depth(repeats),
-  }[what]()
+_PARTS = {
+  "export": export,
+  "consumer": consumer,
+  "growth": lambda names, repeats: grow(repeats, growth.SIZES),
+  "startup": lambda names, repeats: start_up(repeats),
+  "depth": lambda names, repeats: depth(repeats),
+}
 
 
 def main(argv: list[str] | None = None) -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument("--output", required=True, help="A file: results, JSON.")
-  parser.add_argument("--what", default=",".join(_TABLES), help="Parts.")
+  parser.add_argument("--output", help="A file: all that was measured, JSON.")
+  parser.add_argument("--what", default=",".join(_PARTS), help="Parts.")
   parser.add_argument("--models", default=",".join(models.DEFAULT))
   parser.add_argument("--repeats", type=int, help=f"{_REPEATS} by default.")
   flags = parser.parse_args(argv)
   names = _known("--models", flags.models, models.CASES)
-  parts = _known("--what", flags.what, _TABLES)
-  description = processes.run("benchmarks.machine")
-  results = Results.open(flags.output, description)
+  parts = _known("--what", flags.what, _PARTS)
+  tables: goals.Tables = {}
   for what in parts:
-    results.forget(_TABLES[what], names)
-    for table, row in measure(what, names, flags.repeats or _REPEATS[what]):
-      results.add(table, row)
-      print(table, row, file=sys.stderr, flush=True)
+    repeats = flags.repeats or _REPEATS[what]
+    for table, row in _PARTS[what](names, repeats):
+      tables.setdefault(table, []).append(row)
+      print(table, row, flush=True)
+  found = list(goals.goals(tables))
+  print(*map(goals.line, found), sep="\n")
+  if flags.output:
+    result = {
+      **processes.run("benchmarks.machine"),
+      "goals": {name: measured for name, measured, _, _ in found},
+      "tables": tables,
+    }
+    pathlib.Path(flags.output).write_text(
+      json.dumps(result, indent=1) + "\n", "utf-8"
+    )
 
 
 def _known(flag: str, value: str, known: Any) -> list[str]:
