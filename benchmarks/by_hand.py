@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks.measure import Phases
 from benchmarks.models import Case, differs_in_training
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 
 def export(model: Any, case: Case, path: str, phases: Phases) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import measure
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 
 def run(path: str) -> dict:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure, models
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 _BLOCK_SECONDS = 0.5
 _WARM_UP = 3

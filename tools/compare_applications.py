@@ -136,15 +136,15 @@ def _settle(model: Any, application: Any) -> None:
   EfficientNetV2M a change of 1e-6 in the pixels moves the features by half of
   their scale, in Keras as in the module, and no comparison means anything.
   """
+  from hub_image_export.tensorflow_api import keras_packages
   from hub_image_export.tensorflow_api.compat import tf
-  from hub_image_export.tracing import layer_calls as keras_layers
 
   family = getattr(tf.keras.applications, application.family)
   images = np.random.default_rng(1).random(
     (_SETTLING_BATCH, *model.input_shape[1:]), np.float32
   )
   layers = [
-    layer for layer in model.layers if keras_layers.is_batch_norm(layer)
+    layer for layer in model.layers if keras_packages.is_batch_norm(layer)
   ]
   momenta = [layer.momentum for layer in layers]
   for layer in layers:

@@ -18,8 +18,9 @@ from hub_image_export.sources import (
   keras_files as model_files,
   user_code,
 )
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import hub
-from hub_image_export.tracing import layer_calls as keras_layers
+from hub_image_export.tensorflow_api.types import ModuleSpec
 
 _FORMS = (
   "the name of a Keras Application (MobileNetV2), a saved Keras model "
@@ -146,7 +147,7 @@ def _described(source: Any) -> LoadedModel:
   if isinstance(source, hub.ModuleSpec):
     height, width = _expected_size(source)
     return LoadedModel(source, height=height, width=width)
-  if keras_layers.is_model(source):
+  if keras_packages.is_model(source):
     height, width = _input_size(source)
     return LoadedModel(source, source.name, height, width)
   name = getattr(source, "__name__", None)
@@ -161,7 +162,7 @@ def _input_size(model: Any) -> tuple[int | None, int | None]:
   return None, None
 
 
-def _expected_size(spec: hub.ModuleSpec) -> tuple[int | None, int | None]:
+def _expected_size(spec: ModuleSpec) -> tuple[int | None, int | None]:
   """Height and width that a module expects, where it is an image module."""
   try:
     return hub.get_expected_image_size(spec)

@@ -16,8 +16,9 @@ from hub_image_export.export.spec import ImageModuleSpec, make_spec
 from hub_image_export.sources import preprocessing
 from hub_image_export.sources.hub_module import ModuleFunction
 from hub_image_export.sources.source import Source, as_source
-from hub_image_export.tensorflow_api.compat import hub, run_eagerly, tf
-from hub_image_export.tracing import layer_calls as keras_layers
+from hub_image_export.tensorflow_api import keras_packages
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import run_eagerly
 from hub_image_export.tracing.garbage import full_collections_paused
 from hub_image_export.tracing.image_function import (
   ImageFunction,
@@ -172,7 +173,7 @@ def _warn_of_rescaling(fn: Any, preprocess: Any) -> None:
   A model that rescales [0, 255] itself wants "0-255" and nothing else; one
   that rescales [0, 1] wants none.
   """
-  if not keras_layers.is_model(fn):
+  if not keras_packages.is_model(fn):
     return
   for layer in fn.layers[:4]:
     if type(layer).__name__ != "Rescaling":

@@ -10,6 +10,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.export.module_graph import Interface
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 
@@ -42,21 +43,21 @@ def under_values(function: ImageFunction) -> Any:
     return function.reference
   live = function.reference.graph
   handles, owned = {}, []
-  for outside, placeholder in live.captures:
+  for outside, placeholder in private.captures(live):
     variable = function.inference.variables.get(placeholder.op.name)
     if variable is not None and variable.name in by_name:
       value = by_name[variable.name].read()
       owned.append(tf.Variable(value, trainable=False))
       outside = owned[-1].handle
     handles[placeholder.name] = outside
-  arguments = [t for t in live.inputs if t.name not in handles]
+  arguments = private.arguments(live)
   outputs = function.reference.structured_outputs
   names = [tensor.name for tensor in tf.nest.flatten(outputs)]
   graph_def = live.as_graph_def()
 
   def call(*values: Any, _owners_of_the_handles=tuple(owned)) -> Any:
     graph = tf.compat.v1.get_default_graph()
-    inputs = {k: graph.capture(handle) for k, handle in handles.items()}
+    inputs = {k: private.capture(graph, h) for k, h in handles.items()}
     inputs.update({t.name: value for t, value in zip(arguments, values)})
     found = tf.import_graph_def(
       graph_def, inputs, return_elements=names, name=""

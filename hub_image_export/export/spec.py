@@ -17,13 +17,9 @@ from hub_image_export.export.module_files import write_module
 from hub_image_export.export.module_graph import Interface, make_module_fn
 from hub_image_export.export.summary import Summary
 from hub_image_export.files.staging import Staging
-from hub_image_export.tensorflow_api.compat import (
-  hub,
-  native_module,
-  quiet,
-  run_eagerly,
-  tf,
-)
+from hub_image_export.tensorflow_api import private_hub
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet, run_eagerly
 from hub_image_export.tracing.garbage import full_collections_paused
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.interpreter import with_room
@@ -42,7 +38,7 @@ from hub_image_export.weights.readers import (
 _CHECKPOINT_OPTIONS = ("checkpoint_prefix", "checkpoint_map", "ema", "strict")
 
 
-class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-access
+class ImageModuleSpec(private_hub.GraphsSpec):
   """A `hub.ModuleSpec` made by one of this package's builders.
 
   Whatever takes a spec takes this one: `hub.Module(spec)` computes with the
@@ -58,7 +54,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
     self, handler: Any, function: ImageFunction, interface: Interface
   ) -> None:
     """Use a builder, such as `make_feature_vector_module`, instead."""
-    super().__init__(handler, checkpoint_variables_path=None)
+    super().__init__(handler)
     self.function = function
     self.interface = interface
     self._temporary: tempfile.TemporaryDirectory | None = None
@@ -130,7 +126,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       )
     with full_collections_paused():
       return run_eagerly(
-        lambda: spec._export_eagerly(path, overwrite, verify, check)
+        lambda: _export_eagerly(spec, path, overwrite, verify, check)
       )
 
   def with_weights(
@@ -179,7 +175,7 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       self.function.variables, values, rules, strict
     )
     function = dataclasses.replace(self.function, variables=assigned.variables)
-    return ImageModuleSpec(self._saved_model_handler, function, self.interface)
+    return ImageModuleSpec(self.handler, function, self.interface)
 
   def _open_values(
     self, path: str | os.PathLike[str], rules: NameRules
@@ -191,73 +187,27 @@ class ImageModuleSpec(native_module._ModuleSpec):  # pylint: disable=protected-a
       return values
     return keras_values.read(model, values.path, self.function.variables)
 
-  @with_room
-  def _export_eagerly(
-    self,
-    path: str | os.PathLike[str],
-    overwrite: bool,
-    verify: bool,
-    check: bool,
-  ) -> Summary:
-    summary = Summary.start(self)
-    staging = Staging(path, overwrite=overwrite)
-    weights.check_finite(self.function.variables)
-    with staging:
-      with summary.phase("write"):
-        write_module(
-          staging.path, self._saved_model_handler, self._write_variables
-        )
-        manifest.write_labels(staging.path, self.interface.labels)
-      with staging.flushed_meanwhile():
-        if verify:
-          progress.tell("Verifying the module")
-          with summary.phase("verify"):
-            summary.differences = self._verify(staging.path)
-        with summary.phase("manifest"):
-          manifest.write_manifest(staging.path, self)
-      if check:
-        progress.tell("Checking the module")
-        with summary.phase("check"):
-          summary.report = _check(staging.path)
-      summary.finish(os.fspath(path), staging.path, verified=verify)
-      staging.commit()
-    return summary
-
-  def _verify(self, path: str) -> list[verification.Difference]:
-    """Verifies the module, and lets it give its golden example."""
-    size = self.interface.height, self.interface.width
-    extra = manifest.extra_assets(path)
-    return verification.verify(
-      path, self, then=lambda module: golden.record(extra, module, size)
-    )
-
-  def _write_variables(self, prefix: str | bytes) -> None:
-    prefix = os.fsdecode(prefix)
-    run_eagerly(
-      lambda: weights.write_checkpoint(prefix, self.function.variables)
-    )
-
-  def _export(self, path: Any, variables_saver: Any) -> None:
+  def export_of_module(self, path: str, variables_saver: Any) -> None:
     """What `hub.Module.export` calls, here without its harm to old modules."""
-    with Staging(os.fsdecode(path)) as staging:
-      write_module(staging.path, self._saved_model_handler, variables_saver)
+    with Staging(path) as staging:
+      write_module(staging.path, self.handler, variables_saver)
       staging.commit()
 
-  def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
-    """What `hub.Module` calls: with real weights, never with random ones."""
-    if self.function.variables:
-      # Variables are restored when the consumer initializes them, maybe in a
-      # later session: the checkpoint lives as long as the spec.
-      self._temporary = self._temporary or tempfile.TemporaryDirectory(
-        prefix="hub_image_export_"
-      )
-      # And as long as the graph, which may outlive the spec.
-      graph = tf.compat.v1.get_default_graph()
-      weakref.finalize(graph, lambda directory: None, self._temporary)
-      prefix = weights.variables_prefix(self._temporary.name)
-      self._write_variables(prefix)
-      self._checkpoint_variables_path = prefix
-    return super()._create_impl(name, trainable, tags)
+  def checkpoint_for_module(self) -> str | None:
+    """What `hub.Module` asks for: real weights, never random ones."""
+    if not self.function.variables:
+      return None
+    # Variables are restored when the consumer initializes them, maybe in a
+    # later session: the checkpoint lives as long as the spec.
+    self._temporary = self._temporary or tempfile.TemporaryDirectory(
+      prefix="hub_image_export_"
+    )
+    # And as long as the graph, which may outlive the spec.
+    graph = tf.compat.v1.get_default_graph()
+    weakref.finalize(graph, lambda directory: None, self._temporary)
+    prefix = weights.variables_prefix(self._temporary.name)
+    _write_variables(self.function, prefix)
+    return prefix
 
 
 def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
@@ -267,7 +217,56 @@ def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
       make_module_fn(interface, function.variables),
       [(set(v.tags), {"variant": v}) for v in function.variants],
     )
-  return ImageModuleSpec(plain._saved_model_handler, function, interface)  # pylint: disable=protected-access
+  return ImageModuleSpec(private_hub.handler_of(plain), function, interface)
+
+
+@with_room
+def _export_eagerly(
+  spec: ImageModuleSpec,
+  path: str | os.PathLike[str],
+  overwrite: bool,
+  verify: bool,
+  check: bool,
+) -> Summary:
+  function, interface = spec.function, spec.interface
+  summary = Summary.start(spec)
+  staging = Staging(path, overwrite=overwrite)
+  weights.check_finite(function.variables)
+  with staging:
+    with summary.phase("write"):
+      write_module(
+        staging.path, spec.handler, lambda p: _write_variables(function, p)
+      )
+      manifest.write_labels(staging.path, interface.labels)
+    with staging.flushed_meanwhile():
+      if verify:
+        progress.tell("Verifying the module")
+        with summary.phase("verify"):
+          summary.differences = _verify(staging.path, spec)
+      with summary.phase("manifest"):
+        manifest.write_manifest(staging.path, spec)
+    if check:
+      progress.tell("Checking the module")
+      with summary.phase("check"):
+        summary.report = _check(staging.path)
+    summary.finish(os.fspath(path), staging.path, verified=verify)
+    staging.commit()
+  return summary
+
+
+def _verify(path: str, spec: ImageModuleSpec) -> list[verification.Difference]:
+  """Verifies the module, and lets it give its golden example."""
+  size = spec.interface.height, spec.interface.width
+  extra = manifest.extra_assets(path)
+  return verification.verify(
+    path, spec, then=lambda module: golden.record(extra, module, size)
+  )
+
+
+def _write_variables(function: ImageFunction, prefix: str | bytes) -> None:
+  run_eagerly(
+    lambda: weights.write_checkpoint(os.fsdecode(prefix), function.variables)
+  )
 
 
 def _check(path: str) -> Report:

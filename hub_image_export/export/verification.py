@@ -18,7 +18,8 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.errors import VerificationError, reason
 from hub_image_export.export import reference
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 if TYPE_CHECKING:
   from hub_image_export.export.spec import ImageModuleSpec

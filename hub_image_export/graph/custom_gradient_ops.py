@@ -10,10 +10,9 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from hub_image_export.tensorflow_api.compat import get_gradient_function
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.protos import GraphDef
 
-ATTRIBUTE = "_gradient_op_type"
 # A check of gradients adds ops to graphs that outlive it, such as a user's
 # tf.function; the slash keeps their scope out of any other.
 CHECK_SCOPE = "custom_gradient_check/"
@@ -24,7 +23,8 @@ def names(graph_def: GraphDef) -> list[str]:
   return [
     node.name
     for node in graph_def.node
-    if ATTRIBUTE in node.attr and not node.name.startswith(CHECK_SCOPE)
+    if private.CUSTOM_GRADIENT in node.attr
+    and not node.name.startswith(CHECK_SCOPE)
   ]
 
 
@@ -55,7 +55,7 @@ def kind(op: Any) -> tuple:
 def _registered(op: Any) -> tuple:
   """The Python code of the op's gradient, with the numbers that it holds."""
   try:
-    return _code(get_gradient_function(op))
+    return _code(private.gradient_function(op))
   except LookupError:
     return ()
 

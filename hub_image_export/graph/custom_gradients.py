@@ -15,11 +15,8 @@ from absl import logging
 
 from hub_image_export.graph import custom_gradient_ops, excerpts
 from hub_image_export.graph.graph_defs import drop_attribute
-from hub_image_export.tensorflow_api.compat import (
-  function_graphs,
-  get_gradient_function,
-  tf,
-)
+from hub_image_export.tensorflow_api import private
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 
 _RELATIVE_TOLERANCE = 1e-3
@@ -28,7 +25,7 @@ _UNKNOWN_DIMENSION = 2
 
 def drop_custom_gradients(graph_def: GraphDef) -> None:
   """Removes every reference to a registered gradient, in place."""
-  drop_attribute(graph_def, custom_gradient_ops.ATTRIBUTE)
+  drop_attribute(graph_def, private.CUSTOM_GRADIENT)
 
 
 def unnatural_gradients(graph: Any) -> list[str]:
@@ -47,7 +44,7 @@ def unnatural_gradients(graph: Any) -> list[str]:
   found = []
   graph_def = graph.as_graph_def()
   parts = [(graph, graph_def)]
-  for body in function_graphs(graph, graph_def.library):
+  for body in private.function_graphs(graph, graph_def.library):
     parts.append((body, body.as_graph_def()))
   for part, part_def in parts:
     kinds: dict[tuple, list[Any]] = {}
@@ -120,7 +117,7 @@ def _custom_gradients(result: Any, arguments: dict[str, Any]) -> dict[str, Any]:
       tf.ones_like(y) if y.name == result.name else _zeros(y)
       for y in op.outputs
     ]
-    of_inputs = get_gradient_function(op)(op, *of_results)
+    of_inputs = private.gradient_function(op)(op, *of_results)
     if not isinstance(of_inputs, (list, tuple)):
       of_inputs = [of_inputs]
     for x, gradient in zip(op.inputs, of_inputs):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export.graph.graph_defs import constant_node, node_of
-from hub_image_export.tensorflow_api.compat import copy_functions
+from hub_image_export.tensorflow_api.private import copy_functions
 from hub_image_export.tensorflow_api.protos import GraphDef
 
 

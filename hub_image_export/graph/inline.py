@@ -17,7 +17,7 @@ from hub_image_export.graph.graph_defs import (
   replace_inputs,
   resolve_chains,
 )
-from hub_image_export.tensorflow_api.compat import function_def_to_graph_def
+from hub_image_export.tensorflow_api.private import function_def_to_graph_def
 from hub_image_export.tensorflow_api.protos import GraphDef
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})

@@ -18,6 +18,7 @@ from hub_image_export.arguments import (
 )
 from hub_image_export.sources.applications import Application
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel
 from hub_image_export.weights import keras_model as keras_weights
 
 IMAGENET = "imagenet"
@@ -37,7 +38,7 @@ def build(
   width: int | None = None,
   num_classes: int | None = None,
   variable_size: bool = False,
-) -> tuple[tf.keras.Model, str | None]:
+) -> tuple[KerasModel, str | None]:
   """Builds the Keras model that serves a task.
 
   Args:
@@ -87,7 +88,7 @@ def build(
   return model, feature_layer(model) if task == "all" else None
 
 
-def feature_layer(model: tf.keras.Model) -> str:
+def feature_layer(model: KerasModel) -> str:
   """The layer of a classifier that yields the features of the whole image.
 
   It is what `include_top=False, pooling="avg"` ends with: the last global
@@ -124,7 +125,7 @@ def _with_weights(
   weights: str,
   size: tuple[int | None, int | None],
   arguments: dict[str, Any],
-) -> tf.keras.Model:
+) -> KerasModel:
   own_size = (application.height, application.width)
   if weights != IMAGENET:
     model = _call_builder(application, None, size, arguments)
@@ -154,7 +155,7 @@ def _call_builder(
   weights: str | None,
   size: tuple[int | None, int | None],
   arguments: dict[str, Any],
-) -> tf.keras.Model:
+) -> KerasModel:
   try:
     return application.builder(
       weights=weights,
@@ -177,8 +178,8 @@ def _call_builder(
 
 
 def _of_variable_size(
-  application: Application, model: tf.keras.Model
-) -> tf.keras.Model:
+  application: Application, model: KerasModel
+) -> KerasModel:
   """The same classifier for images of any size, if it pools."""
   images = tf.keras.Input((None, None, contract.NUM_CHANNELS))
   try:

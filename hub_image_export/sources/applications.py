@@ -13,6 +13,7 @@ from typing import Any
 
 from hub_image_export import arguments
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.keras_packages import application_family
 
 # What the members of a family take (a mode of `preprocessing`), given that
 # those which can rescale their input do so (include_preprocessing=True).
@@ -90,7 +91,7 @@ def is_application(name: str) -> bool:
   return (
     name[:1].isupper()
     and callable(builder)
-    and _family(builder) in _PREPROCESS_OF_FAMILY
+    and application_family(builder) in _PREPROCESS_OF_FAMILY
   )
 
 
@@ -107,7 +108,7 @@ def get(name: str) -> Application:
       f"Keras has no Application {arguments.shown(name)}{_suggestion(name)}"
     )
   builder = getattr(tf.keras.applications, name)
-  family = _family(builder)
+  family = application_family(builder)
   size = _SIZES.get(name, _USUAL_SIZE)
   return Application(
     name=name,
@@ -117,10 +118,6 @@ def get(name: str) -> Application:
     width=size,
     builder=builder,
   )
-
-
-def _family(builder: Any) -> str:
-  return getattr(builder, "__module__", "").rpartition(".")[2]
 
 
 def _suggestion(name: str) -> str:

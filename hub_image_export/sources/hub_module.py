@@ -7,7 +7,6 @@ module consists of is at hand: a graph for each variant, and a checkpoint.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,8 +28,10 @@ from hub_image_export.sources import (
 )
 from hub_image_export.sources.hub_module_outputs import Outputs, Signatures
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api.compat import hub, run_eagerly, tf
+from hub_image_export.tensorflow_api import private, private_hub
+from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import GraphDef, VariableDef
+from hub_image_export.tensorflow_api.runtime import run_eagerly
 from hub_image_export.weights.readers import tensorflow_files
 
 _UPDATES = frozenset({*ASSIGNMENTS, *ref_variables.ASSIGNMENTS})
@@ -72,7 +73,7 @@ class ModuleFunction:
     """
     if not isinstance(module, hub.ModuleSpec):
       module = module_specs.load("module", module)
-    handler = module._saved_model_handler  # pylint: disable=protected-access
+    handler = private_hub.handler_of(module)
     graphs = {
       frozenset(tags): handler.get_meta_graph_copy(tags)
       for tags in handler.get_tags()
@@ -130,7 +131,7 @@ class ModuleFunction:
     for name, variable in self._variables.items():
       if name in variant.variables:
         tf.identity(variable)  # Makes it known to the graph.
-        replaced[f"{name}:0"] = graph.capture(variable.handle)
+        replaced[f"{name}:0"] = private.capture(graph, variable.handle)
     wanted = [*variant.outputs.values(), *variant.penalties]
     try:
       found = tf.import_graph_def(
@@ -195,15 +196,13 @@ def _reader(module: Any):
   if live is not None:  # A spec that is not a module on disk yet.
     by_name = {variable.name: variable for variable in live.variables}
     return lambda proto: by_name[node_of(proto.variable_name)].read()
-  prefix = module._checkpoint_variables_path  # pylint: disable=protected-access
+  prefix = private_hub.checkpoint_of(module)
   opened: list[Any] = []
 
   def read(proto: Any) -> Any:
     if not opened:
       module_specs.check_has_values("module", module)
-      opened.append(
-        tensorflow_files.open_prefix(os.fsdecode(prefix), "TF1 Hub module")
-      )
+      opened.append(tensorflow_files.open_prefix(prefix, "TF1 Hub module"))
     part = proto.save_slice_info_def
     if not part.full_name:
       return opened[0].read(node_of(proto.variable_name))

@@ -6,12 +6,13 @@ import numbers
 from typing import Any
 
 from hub_image_export import arguments
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 
 
 def images_tensor(images: Any) -> Any:
   """The images, as a tensor of the graph that is being traced (C12)."""
-  if not hasattr(tf.compat.v1.get_default_graph(), "capture"):
+  if not private.is_traced(tf.compat.v1.get_default_graph()):
     raise ValueError(
       f"the module is called on images {arguments.shown(images)} where nothing "
       "is traced: expected the call in a function that a builder gets, or give "

@@ -6,10 +6,13 @@ import os
 from typing import Any
 
 from hub_image_export import arguments, contract
-from hub_image_export.tensorflow_api.compat import hub, quiet
+from hub_image_export.tensorflow_api import private_hub
+from hub_image_export.tensorflow_api.compat import hub
+from hub_image_export.tensorflow_api.runtime import quiet
+from hub_image_export.tensorflow_api.types import ModuleSpec
 
 
-def load(name: str, path: Any) -> hub.ModuleSpec:
+def load(name: str, path: Any) -> ModuleSpec:
   """The spec of a module on disk.
 
   Args:
@@ -36,10 +39,10 @@ def load(name: str, path: Any) -> hub.ModuleSpec:
     ) from error
 
 
-def check_has_values(name: str, spec: hub.ModuleSpec) -> None:
+def check_has_values(name: str, spec: ModuleSpec) -> None:
   """Raises TypeError for specs without weights, as `create_module_spec` has."""
   live = getattr(spec, "function", None)
-  stored = getattr(spec, "_checkpoint_variables_path", None)
+  stored = private_hub.checkpoint_of(spec)
   if live is None and stored is None:
     raise arguments.wrong_type(
       name,

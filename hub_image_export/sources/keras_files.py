@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import zipfile
 from typing import Any
 
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel
 from hub_image_export.untrusted import keras_files as saved_code
 from hub_image_export.weights import keras_model as keras_weights
 from hub_image_export.weights.readers import keras_files
@@ -19,7 +20,7 @@ _OWN_CLASSES = (
 )
 
 
-def load(path: str) -> tf.keras.Model:
+def load(path: str) -> KerasModel:
   """Reads the model that `model.save` wrote to `.keras`, `.h5` or `.hdf5`.
 
   Raises:
@@ -42,15 +43,9 @@ def load(path: str) -> tf.keras.Model:
     if "No model config found" in str(error):
       raise ValueError(_weights_only(path)) from error
     raise ValueError(
-      f"Keras {keras_version()} cannot read the model {path!r}: "
+      f"Keras {keras_packages.version()} cannot read the model {path!r}: "
       f"{keras_weights.first_line(error)} {_hint(_saved_by(path))}"
     ) from error
-
-
-def keras_version() -> str:
-  """The version of the Keras that is `tf.keras`; not all of them tell."""
-  package = tf.keras.Model.__module__.partition(".")[0]
-  return sys.modules[package].__version__
 
 
 def _weights_only(path: str) -> str:
@@ -62,7 +57,7 @@ def _weights_only(path: str) -> str:
 
 def _hint(saved_by: str | None) -> str:
   """What to do about a file that was saved by some version of Keras."""
-  if saved_by is None or saved_by[:2] == keras_version()[:2]:
+  if saved_by is None or saved_by[:2] == keras_packages.version()[:2]:
     return _OWN_CLASSES
   if saved_by.startswith("2."):
     return (
@@ -80,7 +75,9 @@ def _saved_by(path: str) -> str | None:
   try:
     if zipfile.is_zipfile(path):
       with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("metadata.json"))["keras_version"]
+        return json.loads(archive.read(keras_packages.METADATA_MEMBER))[
+          keras_packages.VERSION_KEY
+        ]
     return _saved_by_hdf5(path)
   except (KeyError, OSError, ValueError, zipfile.BadZipFile):
     return None
@@ -90,4 +87,4 @@ def _saved_by_hdf5(path: str) -> Any:
   import h5py  # Keras depends on it; we need it for the hint alone.
 
   with h5py.File(path, "r") as file:
-    return file.attrs["keras_version"]
+    return file.attrs[keras_packages.VERSION_KEY]

@@ -16,8 +16,9 @@ import numpy as np
 from hub_image_export import arguments, contract
 from hub_image_export.arguments import shown
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import Tensor
 
-Preprocess = Union[None, str, tuple[Any, Any], Callable[[tf.Tensor], tf.Tensor]]
+Preprocess = Union[None, str, tuple[Any, Any], Callable[[Tensor], Tensor]]
 
 # Of ImageNet's training images: RGB in [0, 1], and BGR in [0, 255].
 _TORCH_MEAN = (0.485, 0.456, 0.406)
@@ -25,19 +26,19 @@ _TORCH_STD = (0.229, 0.224, 0.225)
 _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
-def _tf(images: tf.Tensor) -> tf.Tensor:
+def _tf(images: Tensor) -> Tensor:
   return images * 2.0 - 1.0
 
 
-def _torch(images: tf.Tensor) -> tf.Tensor:
+def _torch(images: Tensor) -> Tensor:
   return (images - np.float32(_TORCH_MEAN)) / np.float32(_TORCH_STD)
 
 
-def _caffe(images: tf.Tensor) -> tf.Tensor:
+def _caffe(images: Tensor) -> Tensor:
   return tf.reverse(images * 255.0, axis=[3]) - np.float32(_CAFFE_MEAN_BGR)
 
 
-def _0_255(images: tf.Tensor) -> tf.Tensor:
+def _0_255(images: Tensor) -> Tensor:
   return images * 255.0
 
 
@@ -56,7 +57,7 @@ _EXPECTED = (
 
 def resolve(
   preprocess: Preprocess,
-) -> Callable[[tf.Tensor], tf.Tensor] | None:
+) -> Callable[[Tensor], Tensor] | None:
   """The function that does what the argument `preprocess` of a builder says.
 
   Args:
@@ -107,7 +108,7 @@ def _check_function(preprocess: Any) -> None:
   arguments.check_function("preprocess", preprocess, _EXPECTED)
 
 
-def _mode(name: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], str]:
+def _mode(name: str) -> tuple[Callable[[Tensor], Tensor], str]:
   if name in _MODES:
     return _MODES[name]
   nearest = difflib.get_close_matches(name[:20].lower(), MODES, n=1)

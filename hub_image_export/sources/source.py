@@ -16,8 +16,8 @@ from absl import logging
 
 from hub_image_export import arguments
 from hub_image_export.errors import SourceError
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing import layer_calls as keras_layers
 from hub_image_export.untrusted import saved_models as saved_model_code
 
 _TRAINING_PARAMETERS = ("is_training", "training")
@@ -66,7 +66,7 @@ def as_source(fn: Any, height: int, width: int) -> Source:
       f"fn is the class {fn.__name__}: expected an instance of it, or a "
       "function on images"
     )
-  if keras_layers.is_layer(fn):
+  if keras_packages.is_layer(fn):
     return _keras_source(fn, height, width)
   if hasattr(fn, "signatures") and not isinstance(fn, tf.Module):
     return _saved_model_source(fn, height, width)
@@ -109,7 +109,7 @@ def _keras_source(model: Any, height: int, width: int) -> Source:
 
 
 def _check_keras_backend(model: Any) -> None:
-  if keras_layers.runs_on_tensorflow(model):
+  if keras_packages.runs_on_tensorflow(model):
     return
   raise ValueError(
     f"Keras model {model.name!r} runs on another backend than TensorFlow: set "
@@ -168,11 +168,9 @@ def _check_keras_input_type(name: str, dtype: Any) -> None:
 
 
 def _check_channels_last(model: Any, name: str) -> None:
-  flatten = getattr(model, "_flatten_layers", None)
-  layers = flatten() if flatten else [model]
   wrong = [
     layer.name
-    for layer in layers
+    for layer in keras_packages.layers_within(model)
     if getattr(layer, "data_format", None) == "channels_first"
   ]
   if wrong:

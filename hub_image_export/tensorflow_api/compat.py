@@ -1,18 +1,18 @@
 """TensorFlow and TensorFlow Hub with the TF1 API, on any line of TensorFlow.
 
-`tf` and `hub` are to be had from here alone. tensorflow_hub 0.15 is the last
-version that has `hub.Module`. It inherits, for a class that nothing here
-uses, from `tf.compat.v1.estimator.Exporter`, which TensorFlow 2.16 deleted; a
-stand-in for that one class is all that it needs to work on any later version.
+The rest of the package takes `tf` and `hub` from here, and only from here.
+tensorflow_hub 0.15 is the last version that has `hub.Module`. It inherits, for
+a class that nothing here uses, from `tf.compat.v1.estimator.Exporter`, which
+TensorFlow 2.16 deleted; a stand-in for that one class is all that it needs to
+work on any later version.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import importlib.metadata
 import sys
 import types
+from typing import Any
 
 _PIP = (
   'pip install "tensorflow>=2.12,<2.22" "tensorflow-hub==0.15.*" '
@@ -44,7 +44,7 @@ def _unusable(reason: object) -> ImportError:
   )
 
 
-def _import_tensorflow() -> types.ModuleType:
+def _import_tensorflow() -> Any:
   try:
     import tensorflow
   except ImportError as error:
@@ -59,18 +59,18 @@ def _import_tensorflow() -> types.ModuleType:
   return tensorflow
 
 
-def _provide_estimator(tensorflow: types.ModuleType) -> None:
+def _provide_estimator(tensorflow: Any) -> None:
   """Sets a stand-in for the module that TensorFlow 2.16 deleted."""
   # Its import by name would cost a quarter of a second where it is there.
   if hasattr(tensorflow.compat.v1, "estimator"):
     return
-  estimator = types.ModuleType("tensorflow.compat.v1.estimator")
+  estimator: Any = types.ModuleType("tensorflow.compat.v1.estimator")
   estimator.Exporter = type("Exporter", (), {})
   tensorflow.compat.v1.estimator = estimator
   sys.modules[estimator.__name__] = estimator
 
 
-def _import_hub(tensorflow: types.ModuleType) -> types.ModuleType:
+def _import_hub(tensorflow: Any) -> Any:
   _provide_estimator(tensorflow)
   try:
     import tensorflow_hub
@@ -83,62 +83,5 @@ def _import_hub(tensorflow: types.ModuleType) -> types.ModuleType:
   return tensorflow_hub
 
 
-tf = _import_tensorflow()
-hub = _import_hub(tf)
-
-# TensorFlow and hub have these in no public place. The former have not
-# moved since TensorFlow 1.13, and hub 0.15 will not change any more.
-native_module = importlib.import_module("tensorflow_hub.native_module")
-function_def_to_graph_def = importlib.import_module(
-  "tensorflow.python.framework.function_def_to_graph"
-).function_def_to_graph_def
-get_gradient_function = importlib.import_module(
-  "tensorflow.python.framework.ops"
-).get_gradient_function
-
-
-@contextlib.contextmanager
-def quiet():
-  """Keeps TensorFlow from telling of each old function that hub 0.15 uses."""
-  logger = tf.get_logger()
-  level = logger.level
-  logger.setLevel("ERROR")
-  try:
-    yield
-  finally:
-    logger.setLevel(level)
-
-
-def function_graphs(graph, library) -> list:
-  """The graphs of the functions in a graph's library, if they are at hand."""
-  found = []
-  for name in library.function:
-    function = graph._get_function(name.signature.name)  # pylint: disable=protected-access
-    body = getattr(function, "graph", None)
-    if body is not None:
-      found.append(body)
-  return found
-
-
-def copy_functions(graph, graph_def) -> None:
-  """Adds the functions of a graph to a GraphDef."""
-  graph._copy_functions_to_graph_def(graph_def, graph_def.ByteSize())  # pylint: disable=protected-access
-
-
-def run_eagerly(function):
-  """Runs `function` with eager execution, even from inside a TF1 graph.
-
-  Raises:
-    RuntimeError: eager execution is disabled for the whole process.
-  """
-  if tf.executing_eagerly():
-    return function()
-  with concurrent.futures.ThreadPoolExecutor(1) as pool:
-    # Graphs and sessions are defaults of a thread, not of the process.
-    if pool.submit(tf.executing_eagerly).result():
-      return pool.submit(function).result()
-  raise RuntimeError(
-    "eager execution is disabled in this process (tf.compat.v1."
-    "disable_v2_behavior or disable_eager_execution): expected it enabled, so "
-    "that variables have values. Build modules in a process that leaves it on"
-  )
+tf: Any = _import_tensorflow()
+hub: Any = _import_hub(tf)

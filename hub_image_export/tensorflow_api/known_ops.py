@@ -11,8 +11,7 @@ import json
 import pathlib
 from typing import Any
 
-from tensorflow.python.framework import op_def_registry
-
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.protos import AttrValue
 
 # TensorFlow takes them for stateful, for what variables and bodies may do.
@@ -28,7 +27,7 @@ def in_tensorflow_1_15() -> dict[str, dict[str, Any]]:
 
 @functools.cache
 def _default_values(op: str) -> dict[str, AttrValue]:
-  op_def = op_def_registry.get(op)
+  op_def = private.op_def(op)
   if op_def is None:
     return {}
   return {
@@ -46,7 +45,7 @@ def is_default(op: str, attr: str, value: AttrValue) -> bool:
 @functools.cache
 def exists_here(op: str) -> bool:
   """Whether the running TensorFlow has an op of this name."""
-  return op_def_registry.get(op) is not None
+  return private.op_def(op) is not None
 
 
 @functools.cache
@@ -56,7 +55,7 @@ def only_computes(op: str) -> bool:
   What the functions do that it calls is left out of account. Unknown ops
   might do anything.
   """
-  op_def = op_def_registry.get(op)
+  op_def = private.op_def(op)
   return op_def is not None and (
     not op_def.is_stateful or op in _STATE_ELSEWHERE
   )
@@ -65,6 +64,4 @@ def only_computes(op: str) -> bool:
 @functools.cache
 def has_gradient_here(op: str) -> bool:
   """Whether the running TensorFlow can differentiate the op."""
-  from tensorflow.python.framework import ops
-
-  return op in ops._gradient_registry.list()
+  return private.has_gradient(op)

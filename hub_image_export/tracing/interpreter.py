@@ -15,6 +15,8 @@ import functools
 from collections.abc import Callable
 from typing import TypeVar
 
+from hub_image_export.tensorflow_api import private
+
 Function = TypeVar("Function", bound=Callable)
 
 # A frame of 160 KB does not fit into what any chunk has left. The interpreter
@@ -29,5 +31,5 @@ def with_room(function: Function) -> Function:
   def call(*args, **kwargs):
     return function(*args, **kwargs)
 
-  call.__code__ = call.__code__.replace(co_stacksize=_SLOTS)
+  private.reserve_stack(call, _SLOTS)
   return functools.wraps(function)(call)

@@ -10,50 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Layer = Any
-
-_KERAS_PACKAGES = ("keras", "tf_keras")
-
-
-def _keras_packages() -> list[Any]:
-  """The Keras packages that this process has imported by now."""
-  found = [sys.modules.get(name) for name in _KERAS_PACKAGES]
-  return [keras for keras in found if hasattr(keras, "layers")]
-
-
-def _layer_classes() -> tuple[type, ...]:
-  return tuple({keras.layers.Layer: None for keras in _keras_packages()})
-
-
-def is_layer(value: Any) -> bool:
-  """Whether `value` is a Keras layer or model, of any Keras."""
-  return isinstance(value, _layer_classes())
-
-
-def is_model(value: Any) -> bool:
-  return isinstance(
-    value, tuple({keras.Model: None for keras in _keras_packages()})
-  )
-
-
-def runs_on_tensorflow(layer: Layer) -> bool:
-  """Whether the layer's Keras computes with TensorFlow, not JAX or torch."""
-  return all(
-    keras.backend.backend() == "tensorflow"
-    for keras in _keras_packages()
-    if isinstance(layer, keras.layers.Layer)
-  )
-
-
-def is_batch_norm(layer: Layer) -> bool:
-  """Holds for all batch norm classes; they share no base class."""
-  return hasattr(layer, "momentum") and hasattr(layer, "moving_mean")
+from hub_image_export.tensorflow_api import keras_packages
+from hub_image_export.tensorflow_api.types import Layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,20 +105,12 @@ def observe(
     return outputs
 
   with _one_trace_at_a_time:
-    originals = [(cls, cls.__call__) for cls in _layer_classes()]
-    for cls, original in originals:
-      cls.__call__ = functools.wraps(original)(
-        lambda layer, *args, _original=original, **kwargs: observed(
-          _original, layer, *args, **kwargs
-        )
-      )
     _active.recorded = recorded
     try:
-      yield recorded
+      with keras_packages.calls_go_through(observed):
+        yield recorded
     finally:
       _active.recorded = None
-      for cls, original in originals:
-        cls.__call__ = original
 
 
 @contextlib.contextmanager
@@ -168,7 +122,7 @@ def momentum_as(momentum: Any) -> Iterator[Callable[[Layer], None]]:
   own: list[tuple[Layer, Any]] = []
 
   def set_momentum(layer: Layer) -> None:
-    if is_batch_norm(layer) and layer.momentum is not momentum:
+    if keras_packages.is_batch_norm(layer) and layer.momentum is not momentum:
       own.append((layer, layer.momentum))
       layer.momentum = momentum
 

@@ -16,6 +16,7 @@ from typing import Any
 from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
 from hub_image_export.sources.source import Source
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing import layer_calls as keras_layers
@@ -95,9 +96,7 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
   momentum = contract.BATCH_NORM_MOMENTUM
 
   def image_function(images, *hparams):
-    # Keras 2 takes code in graphs of wrap_function's own name for TF1 code,
-    # and then swaps the bases of layer classes for the whole process.
-    tf.compat.v1.get_default_graph().name = "image_function"
+    private.hide_wrap_function(tf.compat.v1.get_default_graph())
     options = dict(zip([momentum], hparams))
     pixels = _preprocessed(images, plan.preprocess)
     with contextlib.ExitStack() as stack:

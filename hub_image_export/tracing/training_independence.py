@@ -22,9 +22,8 @@ from typing import Any
 
 from hub_image_export.graph.graph_defs import all_nodes
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api import known_ops
+from hub_image_export.tensorflow_api import keras_packages, known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef
-from hub_image_export.tracing import layer_calls as keras_layers
 from hub_image_export.tracing.trace import Trace
 
 _KERAS = frozenset({"keras", "tf_keras"})
@@ -59,7 +58,7 @@ def training_cannot_differ(source: Source, inference: Trace) -> bool:
   """
   layers = inference.layers.layers
   return (
-    keras_layers.is_layer(source.call)
+    keras_packages.is_layer(source.call)
     and any(layer is source.call for layer in layers)
     and not inference.made
     and all(_ignores_training(layer) for layer in layers)
@@ -97,11 +96,7 @@ def _is_plain_container(model: Any) -> bool:
   attributes = vars(model)
   if "call" in attributes or not _is_code_of_keras(type(model).call):
     return False
-  nodes = [
-    node
-    for nodes in getattr(model, "_nodes_by_depth", {}).values()
-    for node in nodes
-  ]
+  nodes = keras_packages.nodes_within(model)
   return (
     all(
       _is_known(value, model)
@@ -112,7 +107,8 @@ def _is_plain_container(model: Any) -> bool:
     and all(_is_known(_arguments(node), model) for node in nodes)
     # A layer was observed where it was called, an operation was not.
     and all(
-      keras_layers.is_layer(node.operation) or _ignores_training(node.operation)
+      keras_packages.is_layer(node.operation)
+      or _ignores_training(node.operation)
       for node in nodes
       if hasattr(node, "operation")
     )
@@ -168,12 +164,12 @@ def _is_known(value: Any, owner: Any) -> bool:
   if type(value) in _PLAIN:
     return True
   if _package(type(value)) not in _TRUSTED:
-    return keras_layers.is_layer(value)  # Judged where it is called.
+    return keras_packages.is_layer(value)  # Judged where it is called.
   if isinstance(value, Mapping):
     return all(_is_known(item, owner) for item in value.values())
   if isinstance(value, (list, tuple, set, frozenset)):
     return all(_is_known(item, owner) for item in value)
-  if not callable(value) or keras_layers.is_layer(value):
+  if not callable(value) or keras_packages.is_layer(value):
     return True
   if inspect.ismethod(value):
     function = value.__func__

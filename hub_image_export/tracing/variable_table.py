@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.trace import Trace
 
@@ -67,11 +68,11 @@ class VariableTable:
       `(variables, others)`: from the name of a placeholder in the graph to
       the variable that it stands for, or to whatever else was captured.
     """
-    sources = {id(v.handle): v for v in trace.wrapped.graph.variables}
+    sources = {id(v.handle): v for v in private.variables(trace.wrapped.graph)}
     keras = _keras_variables(trace)
     captures = {
       placeholder.op.name: outside
-      for outside, placeholder in trace.wrapped.graph.captures
+      for outside, placeholder in private.captures(trace.wrapped.graph)
     }
     variables, others = {}, {}
     for op in trace.wrapped.graph.get_operations():

@@ -16,8 +16,11 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-_CONFIG_MEMBER = "config.json"
-_CONFIG_ATTRIBUTE = "model_config"
+from hub_image_export.tensorflow_api.keras_packages import (
+  CONFIG_ATTRIBUTE,
+  CONFIG_MEMBER,
+)
+
 # Layers that run code which stands in the file, or in another file.
 _RUNS_CODE = frozenset(
   {
@@ -77,7 +80,7 @@ def _of_zip(path: str) -> bytes | None:
   if not zipfile.is_zipfile(path):
     return None
   with zipfile.ZipFile(path) as archive:
-    return archive.read(_CONFIG_MEMBER)
+    return archive.read(CONFIG_MEMBER)
 
 
 def _of_hdf5(path: str) -> Any:
@@ -86,7 +89,7 @@ def _of_hdf5(path: str) -> Any:
   if not h5py.is_hdf5(path):
     return None
   with h5py.File(path, "r") as file:
-    return file.attrs.get(_CONFIG_ATTRIBUTE)
+    return file.attrs.get(CONFIG_ATTRIBUTE)
 
 
 def _code(config: Any) -> Iterator[str]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing import layer_calls as keras_layers
 from hub_image_export.tracing.variable_table import Variable, handle_of
 from hub_image_export.weights import keras_model as keras_weights
 from hub_image_export.weights.readers import NamedValues, keras_files
@@ -52,6 +52,6 @@ def read(model: Any, path: str, variables: Iterable[Variable]) -> NamedValues:
 
 def the_model(layers: tuple[Any, ...]) -> Any:
   """The one Keras model that a source consists of; None if there is none."""
-  if len(layers) == 1 and keras_layers.is_model(layers[0]):
+  if len(layers) == 1 and keras_packages.is_model(layers[0]):
     return layers[0]
   return None

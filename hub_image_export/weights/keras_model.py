@@ -14,6 +14,7 @@ import numpy as np
 
 from hub_image_export import errors
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel
 from hub_image_export.weights.readers import keras_files
 
 _NAMES_SHOWN = 3
@@ -26,7 +27,7 @@ _MESSAGE_LENGTH = 200
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def load(model: tf.keras.Model, path: str) -> None:
+def load(model: KerasModel, path: str) -> None:
   """Gives `model` the values of the file that `save_weights` wrote.
 
   Args:
@@ -56,7 +57,7 @@ def load(model: tf.keras.Model, path: str) -> None:
   _require_values(model, path)
 
 
-def undo_missing_rescaling(model: tf.keras.Model) -> None:
+def undo_missing_rescaling(model: KerasModel) -> None:
   """Turns standard deviations in place of variances into variances.
 
   `(x - mean) / sqrt(variance)` is then what Keras computes with the rescaling
@@ -82,7 +83,7 @@ def first_line(error: BaseException) -> str:
   return line if line.endswith((".", "!", "?", "…")) else line + "."
 
 
-def _forget_values(model: tf.keras.Model) -> None:
+def _forget_values(model: KerasModel) -> None:
   model.set_weights(
     [
       np.full_like(value, np.nan)
@@ -93,7 +94,7 @@ def _forget_values(model: tf.keras.Model) -> None:
   )
 
 
-def _require_values(model: tf.keras.Model, path: str) -> None:
+def _require_values(model: KerasModel, path: str) -> None:
   missing = [
     variable.name
     for variable, value in zip(model.weights, model.get_weights())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export.tensorflow_api.compat import quiet, tf
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import SavedModel
+from hub_image_export.tensorflow_api.runtime import quiet
 from tests.support import models
 from tests.support.consumer import Consumer
 

@@ -7,7 +7,8 @@ import gc
 import numpy as np
 import pytest
 
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 from tests.support import models
 from tests.support.consumer import Consumer
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.tensorflow_api.compat import quiet, tf
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.runtime import quiet
 from tests.support import keras_sources
 
 _SEEDS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "seeds"

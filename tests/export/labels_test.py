@@ -8,7 +8,8 @@ import pytest
 
 import hub_image_export as hie
 from hub_image_export.export import labels
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 NAMES = ("cat", "dog", "Größe 猫")
 

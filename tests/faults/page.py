@@ -7,7 +7,7 @@ import platform
 import subprocess
 import tempfile
 
-from hub_image_export.sources.keras_files import keras_version
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import hub, tf
 from tests import bad_input
 from tests.faults.outcome import Outcome
@@ -118,7 +118,7 @@ def environment() -> str:
   versions = {
     "Python": platform.python_version(),
     "TensorFlow": tf.__version__,
-    "Keras": keras_version(),
+    "Keras": keras_packages.version(),
     "tensorflow_hub": hub.__version__,
   }
   measured = ", ".join(" ".join(pair) for pair in versions.items())

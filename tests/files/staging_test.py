@@ -13,7 +13,8 @@ import hub_image_export as hie
 from hub_image_export.export import module_files, spec as spec_lib
 from hub_image_export.files import directory_swap, staging
 from hub_image_export.files.staging import Staging
-from hub_image_export.tensorflow_api.compat import quiet, tf
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.runtime import quiet
 from tests.support.consumer import Consumer
 from tests.support.staged import make_spec
 

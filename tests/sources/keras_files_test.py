@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hub_image_export.sources import keras_files as model_files
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
 
 
@@ -34,7 +35,7 @@ def test_saved_model_comes_back(tmp_path, suffix):
 @pytest.mark.parametrize("name", ["x.weights.h5", "x.h5"])
 def test_weights_only(tmp_path, name):
   path = str(tmp_path / name)
-  if name == "x.h5" and model_files.keras_version()[0] == "3":
+  if name == "x.h5" and keras_packages.version()[0] == "3":
     pytest.skip("Keras 3 writes no such file")
   _model().save_weights(path)
   with pytest.raises(ValueError, match="weights only.*--weights=FILE"):
@@ -53,7 +54,7 @@ def test_damaged_file(tmp_path):
     model_files.load(str(path))
 
 
-_OWN = model_files.keras_version()[0]
+_OWN = keras_packages.version()[0]
 
 
 @pytest.mark.parametrize(

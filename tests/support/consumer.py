@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hub_image_export.tensorflow_api.compat import hub, quiet, tf
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
 
 v1 = tf.compat.v1
 UPDATE_OPS = v1.GraphKeys.UPDATE_OPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub_image_export import contract
 from hub_image_export.checker import module as modules
 from hub_image_export.checker.report import Findings
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import (
   PLACEHOLDER_OPS,
@@ -15,7 +16,6 @@ from hub_image_export.untrusted.graph import (
 
 _PLAIN_ASSIGNMENTS = ("Assign", "AssignVariableOp")
 _FUSED_BATCH_NORM = "FusedBatchNorm"
-_CUSTOM_GRADIENT = "_gradient_op_type"
 
 
 def check_fine_tuning(module: modules.Module, findings: Findings) -> None:
@@ -185,11 +185,11 @@ def _check_custom_gradients(
   reached = variant.graph.ancestors(variant.output_tensors())
   for node in variant.graph.all_nodes():
     in_main = node.name in variant.graph.nodes
-    if _CUSTOM_GRADIENT not in node.attr or (
+    if private.CUSTOM_GRADIENT not in node.attr or (
       in_main and node.name not in reached
     ):
       continue
-    gradient = node.attr[_CUSTOM_GRADIENT].s.decode("utf-8", "replace")
+    gradient = node.attr[private.CUSTOM_GRADIENT].s.decode("utf-8", "replace")
     findings.add(
       "not-differentiable",
       variant.where(tensor=node.name),

@@ -13,14 +13,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-# TensorFlow's registry of op definitions has no public name; tensorflow_hub
-# takes it from here, too.
-from tensorflow.python.framework import op_def_registry
-
 from hub_image_export import contract
 from hub_image_export.checker.module import Module, Variant
 from hub_image_export.checker.reading.protos import asset_files
 from hub_image_export.checker.report import Findings
+from hub_image_export.tensorflow_api import private
 from hub_image_export.untrusted.graph import Graph, node_name
 
 _REACHING_OUT = re.compile(
@@ -120,7 +117,7 @@ def _problem(
   graph: Graph, node: Any, assets: set[str]
 ) -> tuple[str, str] | None:
   """The rule that the node breaks, and how."""
-  definition = op_def_registry.get(node.op)
+  definition = private.op_def(node.op)
   if definition is None:
     if node.op in graph.functions:
       return None
@@ -144,7 +141,7 @@ def _problem(
 
 def reaches_out(node: Any) -> bool:
   """Whether a node may use files, processes or Python; False if unknown."""
-  if op_def_registry.get(node.op) is None:
+  if private.op_def(node.op) is None:
     return False
   if node.op == "PrintV2":
     return node.attr["output_stream"].s not in (b"", *_PRINT_TARGETS)
@@ -159,7 +156,7 @@ def _op_reaches_out(op: str) -> bool:
   """Whether an op that exists may do so, whatever its attributes."""
   if _REACHING_OUT.search(op):
     return True
-  stateful = op_def_registry.get(op).is_stateful
+  stateful = private.op_def(op).is_stateful
   return stateful and not _STATE_INSIDE.search(op)
 
 

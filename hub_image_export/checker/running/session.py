@@ -9,6 +9,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.module import Variant
+from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, node_name
 
@@ -51,7 +52,7 @@ class LoadedVariant:
         tf.compat.v1.variables_initializer(self.module.variables),
         tf.compat.v1.tables_initializer(),
       ]
-    self._scope = _apply_scope(self._graph, self._primary)
+    self._scope = private_hub.apply_scope(self._graph, self._primary)
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     self._session = tf.compat.v1.Session(graph=self._graph, config=config)
 
@@ -120,13 +121,3 @@ class LoadedVariant:
       if own_name in names:
         variables[own_name] = variable
     return self._session.run(variables)
-
-
-def _apply_scope(graph: Any, signature: str) -> str:
-  """The name scope under which hub imported the applied graph."""
-  suffix = "_apply_" + signature.replace(":", "_") + "/"
-  for operation in graph.get_operations():
-    scope, slash, _ = operation.name.partition("/")
-    if (scope + slash).endswith(suffix):
-      return scope + slash
-  return suffix

@@ -16,12 +16,14 @@ from typing import Any
 
 from hub_image_export.errors import WeightsError
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.keras_packages import (
+  WEIGHTS_GROUPS,
+  WEIGHTS_MEMBER,
+)
 from hub_image_export.weights.readers.named_values import NamedValues
 
 KIND = "Keras file"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
-_WEIGHTS_MEMBER = "model.weights.h5"
-_ROOTS = ("model_weights/", "_layer_checkpoint_dependencies/")
 _BOOKKEEPING = ("optimizer", "metrics/")
 
 
@@ -48,7 +50,7 @@ def _in_zip(path: str) -> list[str]:
   try:
     with (
       zipfile.ZipFile(path) as archive,
-      archive.open(_WEIGHTS_MEMBER) as content,
+      archive.open(WEIGHTS_MEMBER) as content,
     ):
       return _foreign(content)
   except (KeyError, OSError, RuntimeError, zipfile.BadZipFile):
@@ -106,7 +108,7 @@ def open_keras(path: str) -> NamedValues:
       tempfile.TemporaryDirectory() as directory,
       zipfile.ZipFile(path) as archive,
     ):
-      yield archive.extract(_WEIGHTS_MEMBER, directory)
+      yield archive.extract(WEIGHTS_MEMBER, directory)
 
   return _named(path, extracted)
 
@@ -151,7 +153,7 @@ def _named(path: str, local) -> NamedValues:
 
 
 def _without_root(place: str) -> str:
-  for root in _ROOTS:
+  for root in WEIGHTS_GROUPS:
     if place.startswith(root):
       return place[len(root) :]
   return place

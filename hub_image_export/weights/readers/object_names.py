@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from hub_image_export.tensorflow_api.protos import TrackableObjectGraph
 
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 _VALUE = "VARIABLE_VALUE"
 _BOOKKEEPING = ("optimizer", "save_counter", "keras_api")

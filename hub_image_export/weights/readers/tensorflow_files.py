@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export.errors import WeightsError
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.weights.readers import object_names
 from hub_image_export.weights.readers.named_values import NamedValues
@@ -49,9 +50,9 @@ def open_prefix(prefix: str, kind: str | None = None) -> NamedValues:
     except Exception as error:
       raise _unreadable(prefix, error, name) from error
 
-  if object_names.OBJECT_GRAPH not in specs:
+  if private.OBJECT_GRAPH not in specs:
     return NamedValues(prefix, kind or "TF1 checkpoint", specs, read)
-  graph = read(object_names.OBJECT_GRAPH)
+  graph = read(private.OBJECT_GRAPH)
   names = object_names.names_of(
     graph, set(specs), lambda keys: _all_equal(map(read, keys))
   )

@@ -1,0 +1,129 @@
+"""Which Keras is there, what is one of its layers, and what it keeps private.
+
+There may be several at once: Keras 3, Keras 2 within TensorFlow up to 2.15, and
+tf_keras. They share no classes. What is no public API of theirs stands here,
+since when it is as it is, and tests/tensorflow_api/private_test.py fails on the
+installed version when that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel, Layer
+
+_PACKAGES = ("keras", "tf_keras")
+
+# Where saved models have what. The zip format (`.keras`, Keras 2.12 and later)
+# and the attributes of HDF5 (Keras 1.0 and later) are Keras' own; it has no
+# function that reads them without building the model.
+CONFIG_MEMBER = "config.json"
+METADATA_MEMBER = "metadata.json"
+WEIGHTS_MEMBER = "model.weights.h5"
+CONFIG_ATTRIBUTE = "model_config"
+VERSION_KEY = "keras_version"
+# The groups of HDF5 that hold the weights: of `model.save` before Keras 3, and
+# of `.weights.h5` since.
+WEIGHTS_GROUPS = ("model_weights/", "_layer_checkpoint_dependencies/")
+
+
+def _packages() -> list[Any]:
+  """The Keras packages that this process has imported by now."""
+  found = [sys.modules.get(name) for name in _PACKAGES]
+  return [keras for keras in found if hasattr(keras, "layers")]
+
+
+def _layer_classes() -> tuple[type, ...]:
+  return tuple({keras.layers.Layer: None for keras in _packages()})
+
+
+def is_layer(value: Any) -> bool:
+  """Whether `value` is a Keras layer or model, of any Keras."""
+  return isinstance(value, _layer_classes())
+
+
+def is_model(value: Any) -> bool:
+  return isinstance(value, tuple({keras.Model: None for keras in _packages()}))
+
+
+def is_batch_norm(layer: Layer) -> bool:
+  """Holds for all batch norm classes; they share no base class."""
+  return hasattr(layer, "momentum") and hasattr(layer, "moving_mean")
+
+
+def runs_on_tensorflow(layer: Layer) -> bool:
+  """Whether the layer's Keras computes with TensorFlow, not JAX or torch."""
+  return all(
+    keras.backend.backend() == "tensorflow"
+    for keras in _packages()
+    if isinstance(layer, keras.layers.Layer)
+  )
+
+
+def version() -> str:
+  """The version of the Keras that is `tf.keras`; not all of them tell.
+
+  The module that defines a class begins with its package, in each Keras.
+  """
+  package = tf.keras.Model.__module__.partition(".")[0]
+  return sys.modules[package].__version__
+
+
+def application_family(builder: Any) -> str:
+  """The Keras file that defines an Application: "mobilenet_v2".
+
+  Public modules of that name have the same functions, but not in all versions
+  (`efficientnet_v2`). So since the first Applications, in Keras 2.0.
+  """
+  return getattr(builder, "__module__", "").rpartition(".")[2]
+
+
+def layers_within(layer: Layer) -> list[Layer]:
+  """A layer and all that are in it, of any depth.
+
+  `Model.layers` has the outermost ones alone. Here since Keras 2.4.
+  """
+  flatten = getattr(layer, "_flatten_layers", None)
+  return list(flatten()) if flatten else [layer]
+
+
+def nodes_within(model: KerasModel) -> list[Any]:
+  """The nodes of a functional model: one for each call of a layer in it.
+
+  Layers know their own nodes, of all models together. Here since Keras 2.0.
+  """
+  by_depth = getattr(model, "_nodes_by_depth", {})
+  return [node for nodes in by_depth.values() for node in nodes]
+
+
+@contextlib.contextmanager
+def calls_go_through(around: Callable[..., Any]) -> Iterator[None]:
+  """Lets `around(original, layer, *args, **kwargs)` make the calls of layers.
+
+  Keras has no hook for calls. All layers inherit `Layer.__call__`, and Python
+  looks it up in the class: that of Keras' base classes is replaced for the
+  duration of the context, in the whole process. So since Keras 1.0.
+  """
+
+  def replacement(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+      return around(original, layer, *args, **kwargs)
+
+    return call
+
+  originals: list[tuple[Any, Any]] = [
+    (cls, cls.__call__) for cls in _layer_classes()
+  ]
+  for cls, original in originals:
+    cls.__call__ = replacement(original)
+  try:
+    yield
+  finally:
+    for cls, original in originals:
+      cls.__call__ = original

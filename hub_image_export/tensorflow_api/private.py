@@ -1,0 +1,159 @@
+"""What the package uses of TensorFlow and Python that is no public API.
+
+Each says why there is no other way, and since when it is as it is. That it
+still is on the installed version, tests/tensorflow_api/private_test.py shows;
+it also fails where a private name is used outside of this room.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import FunctionDef, GraphDef
+from hub_image_export.tensorflow_api.types import Graph, Tensor
+
+
+def _framework(name: str) -> Any:
+  return importlib.import_module(f"{tf.__name__}.python.framework.{name}")
+
+
+# --- Ops and their gradients.
+
+# The attribute of a node whose gradient is a Python function, as
+# tf.custom_gradient and tf.Graph.gradient_override_map write it: part of the
+# format of graphs since TensorFlow 1.0.
+CUSTOM_GRADIENT = "_gradient_op_type"
+
+
+def op_def(op: str) -> Any:
+  """The OpDef of an op by its name; None where TensorFlow has no such op.
+
+  Public functions list ops of graphs, not those that exist. Here since
+  TensorFlow 1.15 (in C++ behind it since 2.2).
+  """
+  return _framework("op_def_registry").get(op)
+
+
+def has_gradient(op: str) -> bool:
+  """Whether gradients can be asked for beyond the op: they may be none.
+
+  `tf.RegisterGradient` only adds to this registry. Here since TensorFlow 1.0.
+  """
+  return op in _framework("ops")._gradient_registry.list()
+
+
+def gradient_function(op: Any) -> Callable[..., Any]:
+  """The Python function that gives an operation's gradient.
+
+  `tf.gradients` calls it, and says nothing of which one it called. Here since
+  TensorFlow 1.0.
+
+  Raises:
+    LookupError: there is none.
+  """
+  return _framework("ops").get_gradient_function(op)
+
+
+# --- Functions in graphs.
+
+
+def function_def_to_graph_def(
+  function: FunctionDef,
+) -> tuple[GraphDef, dict[str, str]]:
+  """A function's body as a graph, and its tensors' names there.
+
+  The inputs of nodes are spelt differently in functions ("x:y:0") and graphs
+  ("x:1"); the way from one to the other needs all ops' definitions. Here since
+  TensorFlow 1.10.
+  """
+  module = _framework("function_def_to_graph")
+  return module.function_def_to_graph_def(function)
+
+
+def function_graphs(graph: Graph, library: Any) -> list[Graph]:
+  """The graphs of the functions in a graph's library, if they are at hand.
+
+  Only a live graph has the Python functions of custom gradients; a GraphDef
+  has their names. Here since TensorFlow 1.12.
+  """
+  found = []
+  for function in library.function:
+    held = graph._get_function(function.signature.name)
+    body = getattr(held, "graph", None)
+    if body is not None:
+      found.append(body)
+  return found
+
+
+def copy_functions(graph: Graph, graph_def: GraphDef) -> None:
+  """Adds the functions of a graph to a GraphDef.
+
+  `as_graph_def` does so too, but copies all nodes of what may be a large graph
+  along. Here since TensorFlow 1.0.
+  """
+  graph._copy_functions_to_graph_def(graph_def, graph_def.ByteSize())
+
+
+# --- The graphs that functions are traced into (FuncGraph). The class is
+# private, its attributes are those of `tf.function(…).…graph` that TensorFlow
+# Hub and many others use. Here since TensorFlow 1.13.
+
+
+def is_traced(graph: Graph) -> bool:
+  """Whether a function is traced into the graph: then it can capture."""
+  return hasattr(graph, "capture")
+
+
+def capture(graph: Graph, outside: Tensor) -> Tensor:
+  """The placeholder that stands for an eager tensor, or another's, in it."""
+  return graph.capture(outside)
+
+
+def captures(graph: Graph) -> list[tuple[Tensor, Tensor]]:
+  """Pairs of what was captured and the placeholder for it."""
+  return list(graph.captures)
+
+
+def arguments(graph: Graph) -> list[Tensor]:
+  """The placeholders of what the function was called with, without captures."""
+  captured = {placeholder.name for _, placeholder in captures(graph)}
+  return [tensor for tensor in graph.inputs if tensor.name not in captured]
+
+
+def variables(graph: Graph) -> list[Any]:
+  """The variables that the function read or made."""
+  return list(graph.variables)
+
+
+def hide_wrap_function(graph: Graph) -> None:
+  """Keeps Keras 2 from taking a graph of `tf.compat.v1.wrap_function` for TF1.
+
+  It knows such graphs by their name (keras/src/engine/base_layer_utils.py,
+  is_in_tf_function), and then swaps the bases of layer classes for the whole
+  process. So from TensorFlow 1.14 to Keras 2.15 and tf_keras. Also noticed by
+  tests/conformance/author_unharmed_test.py.
+  """
+  graph.name = "image_function"
+
+
+# --- Files.
+
+# The key under which an object-based checkpoint (tf.train.Checkpoint) has the
+# graph of its objects: part of the format since TensorFlow 1.12.
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+# --- Python.
+
+
+def reserve_stack(function: Any, slots: int) -> None:
+  """Makes each call of a Python function take a frame of so many slots.
+
+  CPython looks at `co_stacksize` to find out how much memory a frame takes; no
+  function of its own says so. Here since Python 3.8 (`code.replace`); another
+  interpreter that has no such attribute ignores it or fails here. Noticed by
+  tests/tracing/interpreter_test.py.
+  """
+  function.__code__ = function.__code__.replace(co_stacksize=slots)

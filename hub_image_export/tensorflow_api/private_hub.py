@@ -1,0 +1,73 @@
+"""What the package uses of tensorflow_hub 0.15 that is no public API.
+
+0.15 is the last version with `hub.Module`: it will not change any more. That
+what is installed has all of this, tests/tensorflow_api/private_test.py shows.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from hub_image_export.tensorflow_api.compat import hub
+from hub_image_export.tensorflow_api.types import Graph, ModuleSpec
+
+_native_module = importlib.import_module(f"{hub.__name__}.native_module")
+_HubSpec: Any = _native_module._ModuleSpec
+
+
+class GraphsSpec(_HubSpec):
+  """A spec of graphs that were built here, as `create_module_spec` has them.
+
+  `hub.Module` and the specs that hub makes call each other by private names.
+  Subclasses override the public ones.
+  """
+
+  def __init__(self, handler: Any) -> None:
+    """`handler` is that of another spec: see `handler_of`."""
+    super().__init__(handler, checkpoint_variables_path=None)
+
+  @property
+  def handler(self) -> Any:
+    """hub's `SavedModelHandler`, which holds the graphs and writes them."""
+    return self._saved_model_handler
+
+  def checkpoint_for_module(self) -> str | None:
+    """Called by `hub.Module`: the prefix of the checkpoint it starts with."""
+    raise NotImplementedError
+
+  def export_of_module(self, path: str, variables_saver: Any) -> None:
+    """Called by `hub.Module.export`: writes the module with other weights."""
+    raise NotImplementedError
+
+  def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
+    self._checkpoint_variables_path = self.checkpoint_for_module()
+    return super()._create_impl(name, trainable, tags)
+
+  def _export(self, path: str | bytes, variables_saver: Any) -> None:
+    self.export_of_module(os.fsdecode(path), variables_saver)
+
+
+def handler_of(spec: ModuleSpec) -> Any:
+  """hub's `SavedModelHandler`: the graphs of a spec, by their tags."""
+  return spec._saved_model_handler
+
+
+def checkpoint_of(spec: ModuleSpec) -> str | None:
+  """Prefix of the checkpoint of a module that was loaded; None for others."""
+  prefix = getattr(spec, "_checkpoint_variables_path", None)
+  return None if prefix is None else os.fsdecode(prefix)
+
+
+def apply_scope(graph: Graph, signature: str) -> str:
+  """The name scope into which `hub.Module` imported a signature's graph.
+
+  It is made unique where it is taken: so its end is looked for.
+  """
+  suffix = "_apply_" + signature.replace(":", "_") + "/"
+  for operation in graph.get_operations():
+    scope, slash, _ = operation.name.partition("/")
+    if (scope + slash).endswith(suffix):
+      return scope + slash
+  return suffix

@@ -1,0 +1,74 @@
+"""What holds for the whole process, or for a thread: the log, eager execution.
+
+Both are left as they were.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from hub_image_export.tensorflow_api.compat import tf
+
+Result = TypeVar("Result")
+
+
+class _Silence:
+  """TensorFlow's log without warnings, while anybody wants it so."""
+
+  def __init__(self) -> None:
+    self._lock = threading.Lock()
+    self._wanted_by = 0
+    self._level = 0
+
+  def begin(self) -> None:
+    with self._lock:
+      if self._wanted_by == 0:
+        self._level = tf.get_logger().level
+        tf.get_logger().setLevel("ERROR")
+      self._wanted_by += 1
+
+  def end(self) -> None:
+    with self._lock:
+      self._wanted_by -= 1
+      if self._wanted_by == 0:
+        tf.get_logger().setLevel(self._level)
+
+
+_silence = _Silence()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+  """Keeps TensorFlow from telling of each old function that hub 0.15 uses.
+
+  The logger is the process's: when the last thread leaves, it has the level
+  again that it had when the first one entered.
+  """
+  _silence.begin()
+  try:
+    yield
+  finally:
+    _silence.end()
+
+
+def run_eagerly(function: Callable[[], Result]) -> Result:
+  """Runs `function` with eager execution, even from inside a TF1 graph.
+
+  Raises:
+    RuntimeError: eager execution is disabled for the whole process.
+  """
+  if tf.executing_eagerly():
+    return function()
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    # Graphs and sessions are defaults of a thread, not of the process.
+    if pool.submit(tf.executing_eagerly).result():
+      return pool.submit(function).result()
+  raise RuntimeError(
+    "eager execution is disabled in this process (tf.compat.v1."
+    "disable_v2_behavior or disable_eager_execution): expected it enabled, so "
+    "that variables have values. Build modules in a process that leaves it on"
+  )
