@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from tests.faults.attempts import SKIPPED, Attempt, Scale, of
 from tests.faults.exporters import (
-  SKIPPED,
   Contents,
   Exporters,
   Modules,
@@ -24,9 +24,7 @@ from tests.faults.exporters import (
   judge,
   shared,
 )
-from tests.faults.outcome import Outcome, Scale, tally
 
-KIND = "disk"
 _FULL = "The disk is full"
 _TOO_LARGE = "A limit on the size of files"
 # Weights that make the checkpoint larger than all else.
@@ -122,16 +120,16 @@ def _full(
 
 def _small_disks(
   exporters: Exporters, directory: pathlib.Path, scale: Scale
-) -> Iterator[Outcome]:
+) -> Iterator[Attempt]:
   volumes = _Volumes(exporters, directory)
   for kind, overwrite in _KINDS[scale].items():
     for scarce, options in volumes.options(overwrite).items():
       if scale is Scale.SHORT:
         options = options[len(options) // 3 : -1 : len(options) // 3]
-      yield tally(
+      yield from of(
         f"out of {scarce}, {kind}", _full(volumes, overwrite, options)
       )
-    yield tally(f"read-only disk, {kind}", _read_only(volumes, overwrite))
+    yield from of(f"read-only disk, {kind}", _read_only(volumes, overwrite))
 
 
 def _read_only(volumes: _Volumes, overwrite: bool) -> Iterator[tuple[str, str]]:
@@ -174,22 +172,22 @@ def _forbidden(
   yield "0o555", judge(result, "where you may write", before, contents(room))
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  """Outcomes for small disks, for quotas and for lacking permission."""
+def run(scale: Scale) -> Iterator[Attempt]:
+  """Small disks, quotas and lacking permission."""
   with tempfile.TemporaryDirectory() as directory:
     exporters = shared()
     modules = Modules(exporters, pathlib.Path(directory))
     for kind, overwrite in _KINDS[scale].items():
-      yield tally(
+      yield from of(
         f"limited size of files, {kind}",
         _limited(exporters, modules, scale, overwrite),
       )
-      yield tally(
+      yield from of(
         f"read-only directory, {kind}",
         _forbidden(exporters, modules, overwrite),
       )
   if not has_namespaces():
-    yield Outcome("small disks", 0, 0, 0.0, (), SKIPPED)
+    yield "small disks", "", SKIPPED
     return
   with tempfile.TemporaryDirectory() as directory:
     own = shared(namespace=True)

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from tests.faults import page, results
-from tests.faults.__main__ import KINDS, PAGE, kind_module, text_of
-from tests.faults.outcome import Outcome, Scale, tally
+from tests.faults import __main__ as program, damage, hostile_values
+from tests.faults.attempts import SKIPPED, Scale
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", program.KINDS)
 def test_nothing_is_lost(kind):
-  outcomes = list(kind_module(kind).run(Scale.SHORT))
-  assert [line for outcome in outcomes for line in outcome.lost] == []
-  assert [o.fault for o in outcomes if o.survived != o.injected] == []
-  assert sum(outcome.injected for outcome in outcomes)
-  skipped = [o.note for o in outcomes if o.note.startswith("skipped")]
+  attempts = list(program.inject(kind, Scale.SHORT))
+  lost = [attempt for attempt in attempts if attempt[2]]
+  skipped = [fault for fault, _, why in lost if why == SKIPPED]
+  assert len(lost) == len(skipped), lost
+  assert len(attempts) > len(skipped)
   if skipped:
-    pytest.skip(f"all but: {skipped}")
+    pytest.skip(f"all but {skipped}: {SKIPPED}")
 
 
-def test_what_is_lost_is_told():
-  outcome = tally("unplugged", [("a", ""), ("b", "melted")], lambda: "hot")
-  assert (outcome.injected, outcome.survived) == (2, 1)
-  assert outcome.lost == ("unplugged: b: melted",)
-  text = page.text(
-    "", {"disk": [outcome]}, {"disk": "Disks.\n\nAll of them.\n"}
-  )
-  assert "| disk | unplugged | 2 | 1 | 1 | 0 | hot |" in text
-  assert "Lost: `unplugged: b: melted`" in text
-  assert "**disk.** Disks.\nAll of them." in text
-
-
-def test_the_page_is_made_of_the_results():
-  found = results.Results.read()
-  assert PAGE.read_text("utf-8") == text_of(found), (
-    "Run: python -m tests.faults --page_only"
-  )
-  assert not [
-    line for rows in found.outcomes.values() for o in rows for line in o.lost
+def test_what_is_lost_is_told(monkeypatch, capsys):
+  attempts = [("unplugged", "a", ""), ("unplugged", "b", "melted")]
+  monkeypatch.setattr(program, "inject", lambda kind, scale: iter(attempts))
+  for name, value in (("_KINDS", ["disk"]), ("_SHORT", True)):
+    flag = type("Flag", (), {"value": value})
+    monkeypatch.setattr(program, name, flag)
+  assert program.main([""]) == 1
+  assert capsys.readouterr().out.splitlines() == [
+    "lost: disk: unplugged: b: melted",
+    "disk: unplugged: 2, lost 1",
+    "all: 2, lost 1",
   ]
+  del attempts[1]
+  assert program.main([""]) == 0
 
 
-def test_the_page_sums_up():
-  one = Outcome("one", 1000, 1000, 1.0, ())
-  text = page.text("", {"a": [one], "b": [one]}, {})
-  assert "| **all** | 2,000 | 2,000 | 0 | 2 |" in text
+def test_damage_is_the_same_for_the_same_seed():
+  content = bytes(range(256)) * 4
+  made = [damage.damaged(content, random.Random(seed)) for seed in range(50)]
+  again = [damage.damaged(content, random.Random(seed)) for seed in range(50)]
+  assert made == again
+  assert len(set(made)) > 40
+
+
+@pytest.mark.parametrize(
+  "markup",
+  ["<b>x</b>", "[x](y)", "![x](y)", "- x", "# x", "http://x.com", "<!--x-->"],
+)
+def test_the_renderer_sees_markup(markup):
+  """Else the pages would look good whatever stood on them."""
+  assert hostile_values.elements(markup) != hostile_values.elements("x")

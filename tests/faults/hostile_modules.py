@@ -16,11 +16,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 
 from tests.faults import hostile_archives, hostile_graphs
-from tests.faults.outcome import Outcome
+from tests.faults.attempts import Attempt
 
 _FAULT = "module made to harm, checked from its own directory"
 _PROCESSES = 2
@@ -130,28 +129,23 @@ def _deep(module: pathlib.Path) -> None:
   os.close(here)
 
 
-def outcome(good: pathlib.Path, count: int) -> Outcome:
+def attempts(good: pathlib.Path, count: int) -> Iterator[Attempt]:
   """Checks copies of the module `good`, the first `count` cases."""
-  start = time.perf_counter()
   folder = pathlib.Path(tempfile.mkdtemp(dir=good.parent))
   canary = folder / "canary"
   script = folder / "bin" / "check_module"
   script.parent.mkdir()
   script.write_text(_SCRIPT)
-  cases = list(itertools.islice(_cases(str(canary)), count))
+  cases = itertools.islice(_cases(str(canary)), count)
 
-  def one(case: tuple[str, Change, str]) -> str:
+  def one(case: tuple[str, Change, str]) -> Attempt:
     name, change, path = case
-    problem = _problem(good, folder, change, [str(script), path])
-    return f"{_FAULT}: {name}: {problem}" if problem else ""
+    return _FAULT, name, _problem(good, folder, change, [str(script), path])
 
   with concurrent.futures.ThreadPoolExecutor(_PROCESSES) as pool:
-    lost = tuple(filter(None, pool.map(one, cases)))
+    yield from pool.map(one, cases)
   if canary.exists():
-    lost += (f"{_FAULT}: one of them wrote {canary.name}",)
-  seconds = time.perf_counter() - start
-  survived = len(cases) - min(len(cases), len(lost))
-  return Outcome(_FAULT, len(cases), survived, seconds, lost)
+    yield _FAULT, "one of them", f"wrote {canary.name}"
 
 
 def _problem(

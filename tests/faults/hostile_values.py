@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import html.parser
 import itertools
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tests.faults import rendered
-from tests.faults.hostile_texts import TEXTS
-from tests.faults.outcome import Outcome, Scale, tally
+import markdown_it
 
-KIND = "hostile texts"
+from tests.faults.attempts import Attempt, Scale
+from tests.faults.hostile_texts import TEXTS
+
 _HARMLESS = "harmless"
 _DETAILS = {
   "handle": "my-lab/pets/1",
@@ -31,16 +32,16 @@ _DETAILS = {
 Place = Callable[[str], str]
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
+def run(scale: Scale) -> Iterator[Attempt]:
   with tempfile.TemporaryDirectory(prefix="hostile_values_") as folder:
     facts = _facts(pathlib.Path(folder))
     step = 1 if scale is Scale.FULL else 4
     for place, page in _places(facts).items():
       texts = itertools.islice(_texts(place), 0, None, step)
-      yield _outcome(f"page, {place}", texts, page, _same_page(page))
-    yield _outcome("label", TEXTS, _label(pathlib.Path(folder)), _plain)
-  yield _outcome("report, of check_module", TEXTS, _report, _plain)
-  yield _outcome("error, of a script", TEXTS, _error, _plain)
+      yield from _attempts(f"page, {place}", texts, page, _same_page(page))
+    yield from _attempts("label", TEXTS, _label(pathlib.Path(folder)), _plain)
+  yield from _attempts("report, of check_module", TEXTS, _report, _plain)
+  yield from _attempts("error, of a script", TEXTS, _error, _plain)
 
 
 def _texts(place: str) -> Iterable[str]:
@@ -106,10 +107,10 @@ def _renamed(facts: Any, text: str) -> dict[str, Any]:
 
 
 def _same_page(page: Place) -> Callable[[str], str]:
-  expected = rendered.elements(page(_HARMLESS))
+  expected = elements(page(_HARMLESS))
 
   def problem(result: str) -> str:
-    found = _without_forms(rendered.elements(result))
+    found = _without_forms(elements(result))
     more = found - _without_forms(expected)
     less = _without_forms(expected) - found
     return f"has {dict(more)} instead of {dict(less)}" if more or less else ""
@@ -164,21 +165,48 @@ def _plain(result: str) -> str:
   return f"has the characters {bad}" if bad else ""
 
 
-def _outcome(
+def _attempts(
   fault: str,
   texts: Iterable[str],
   place: Place,
   problem: Callable[[str], str],
-) -> Outcome:
-  refused: list[str] = []
+) -> Iterator[Attempt]:
+  for text in texts:
+    try:
+      found = problem(place(text))
+    except (ValueError, TypeError) as error:
+      found = "" if str(error) else "was refused without a word"
+    yield fault, repr(text[:80]), f"{found:.400}"
 
-  def attempts() -> Iterator[tuple[str, str]]:
-    for text in texts:
-      try:
-        found = problem(place(text))
-      except (ValueError, TypeError) as error:
-        refused.append(text)
-        found = "" if str(error) else "was refused without a word"
-      yield repr(text[:80]), f"{found:.400}"
 
-  return tally(fault, attempts(), lambda: f"{len(refused)} were refused")
+class _Elements(html.parser.HTMLParser):
+  """Counts elements with their attributes, and comments."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self.found: collections.Counter[str] = collections.Counter()
+
+  def handle_starttag(
+    self, tag: str, attrs: list[tuple[str, str | None]]
+  ) -> None:
+    shown = " ".join(f"{key}={value}" for key, value in attrs)
+    self.found[f"<{tag} {shown}>"] += 1
+
+  def handle_comment(self, data: str) -> None:
+    self.found[f"<!--{data}-->"] += 1
+
+  def handle_decl(self, decl: str) -> None:
+    self.found[f"<!{decl}>"] += 1
+
+  handle_pi = unknown_decl = handle_decl
+
+
+def elements(page: str) -> collections.Counter[str]:
+  """The elements of a page of Markdown, as GitHub reads it, by their tags."""
+  options = {"html": True, "linkify": True}
+  renderer = markdown_it.MarkdownIt("commonmark", options)
+  renderer.enable(["table", "strikethrough", "linkify"])
+  parser = _Elements()
+  parser.feed(renderer.render(page))
+  parser.close()
+  return parser.found

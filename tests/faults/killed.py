@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from hub_image_export.errors import ExportError
 from hub_image_export.files.staging import Staging
 from hub_image_export.files.staging_directory import StagingDirectory
+from tests.faults.attempts import Attempt, Scale, of
 from tests.faults.exporter_process import make_spec
 from tests.faults.exporters import (
   Contents,
@@ -27,9 +28,7 @@ from tests.faults.exporters import (
   contents,
   shared,
 )
-from tests.faults.outcome import Outcome, Scale, tally
 
-KIND = "killed"
 _SIGNALS = {
   "SIGKILL": {"signal": signal.SIGKILL},
   "SIGTERM": {"signal": signal.SIGTERM},
@@ -47,22 +46,12 @@ _PLACES = {
 
 
 class _Killer:
-  """Interrupts exports, and judges what is there afterwards.
-
-  Attributes:
-    left_behind: how many exporters left a directory for the next to clean.
-  """
+  """Interrupts exports, and judges what is there afterwards."""
 
   def __init__(self, exporters: Exporters, directory: pathlib.Path) -> None:
     self._exporters = exporters
     self._modules = Modules(exporters, directory)
     self._retry = make_spec(2.0)
-    self.left_behind = 0
-
-  def note(self) -> str:
-    if not self.left_behind:
-      return ""
-    return f"{self.left_behind} left a directory, which the retry cleaned"
 
   def measure(self, place: dict) -> tuple[str, float]:
     """What an export that nobody interrupts counts, and its seconds."""
@@ -98,8 +87,6 @@ class _Killer:
       found = self._put_back(target)
     if found not in (self._modules.new, self._before(job)):
       return f"the target has {sorted(found or ())}: neither old nor new"
-    left = set(os.listdir(target.parent)) - planted - {"module"}
-    self.left_behind += bool(left)
     try:
       self._retry.export(target, overwrite=found is not None)
     except ExportError as error:
@@ -164,8 +151,8 @@ def _faults(
   return points if scale is Scale.FULL else [points[7 * turn % count]]
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  """An outcome for each signal and each sort of target."""
+def run(scale: Scale) -> Iterator[Attempt]:
+  """Each signal, for each sort of target."""
   turns = itertools.count()
   with tempfile.TemporaryDirectory() as directory:
     killer = _Killer(shared(), pathlib.Path(directory))
@@ -174,10 +161,7 @@ def run(scale: Scale) -> Iterator[Outcome]:
       for name, how in _SIGNALS.items():
         points = _faults(scale, measured, count, next(turns))
         job = {**options, **how}
-        killer.left_behind = 0
-        yield tally(
-          f"{name}, {place}", _attempts(killer, job, points), killer.note
-        )
+        yield from of(f"{name}, {place}", _attempts(killer, job, points))
 
 
 def _attempts(

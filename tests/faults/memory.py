@@ -7,16 +7,14 @@ target is whole, and a retry with memory enough succeeds.
 
 from __future__ import annotations
 
-import collections
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
 
+from tests.faults.attempts import Attempt, Scale
 from tests.faults.exporters import Exporters, Modules, contents, shared
-from tests.faults.outcome import Outcome, Scale, tally
 
-KIND = "memory"
 # Weights of 8 MB, which are in memory several times while they are verified.
 _SIZE = 2_000_000
 _LIMITS = {
@@ -25,43 +23,26 @@ _LIMITS = {
 }
 
 
-class _Sweep:
-  """Exports with less and less memory."""
-
-  def __init__(self, exporters: Exporters, modules: Modules) -> None:
-    self._exporters, self._modules = exporters, modules
-    self._ends = collections.Counter()
-
-  def note(self) -> str:
-    return ", ".join(f"{n} {end}" for end, n in sorted(self._ends.items()))
-
-  def attempts(
-    self, limits: tuple[int, ...], overwrite: bool
-  ) -> Iterator[tuple[str, str]]:
-    for limit in limits:
-      yield f"{limit} bytes", self._limited(limit, overwrite)
-
-  def _limited(self, limit: int, overwrite: bool) -> str:
-    """Why it is lost; the empty string if it is not."""
-    room = self._modules.room(old=overwrite)
-    target = room / "module"
-    before = contents(target)
-    job = {"target": str(target), "overwrite": overwrite, "size": _SIZE}
-    (result,) = self._exporters.run({**job, "memory": limit})
-    end = _end(result)
-    if not end:
-      return f"{result['ended']} {result['error']}"
-    self._ends[end] += 1
-    if contents(target) != (
-      self._modules.new if end == "had enough" else before
-    ):
-      return f"{end}, and the target is not as it has to be"
-    if end == "told" and os.listdir(room) != ["module"] * overwrite:
-      return f"left behind: {os.listdir(room)}"
-    self._exporters.export(target, overwrite=True, size=_SIZE)
-    if contents(target) != self._modules.new or os.listdir(room) != ["module"]:
-      return f"after the retry there are {os.listdir(room)}"
-    return ""
+def _limited(
+  exporters: Exporters, modules: Modules, limit: int, overwrite: bool
+) -> str:
+  """Why an export with so many bytes is lost; an empty string if it is not."""
+  room = modules.room(old=overwrite)
+  target = room / "module"
+  before = contents(target)
+  job = {"target": str(target), "overwrite": overwrite, "size": _SIZE}
+  (result,) = exporters.run({**job, "memory": limit})
+  end = _end(result)
+  if not end:
+    return f"{result['ended']} {result['error']}"
+  if contents(target) != (modules.new if end == "had enough" else before):
+    return f"{end}, and the target is not as it has to be"
+  if end == "told" and os.listdir(room) != ["module"] * overwrite:
+    return f"left behind: {os.listdir(room)}"
+  exporters.export(target, overwrite=True, size=_SIZE)
+  if contents(target) != modules.new or os.listdir(room) != ["module"]:
+    return f"after the retry there are {os.listdir(room)}"
+  return ""
 
 
 def _end(result: dict) -> str:
@@ -75,12 +56,12 @@ def _end(result: dict) -> str:
   return "told" if clear and ("memory" in error or "OOM" in error) else ""
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  """An outcome for new modules, and one for those that are overwritten."""
+def run(scale: Scale) -> Iterator[Attempt]:
+  """New modules, and those that are overwritten."""
   exporters = shared()
   with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory), size=_SIZE)
     for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
-      sweep = _Sweep(exporters, modules)
-      attempts = sweep.attempts(_LIMITS[scale], overwrite)
-      yield tally(f"too little memory, {kind}", attempts, sweep.note)
+      for limit in _LIMITS[scale]:
+        lost = _limited(exporters, modules, limit, overwrite)
+        yield f"too little memory, {kind}", f"{limit} bytes", lost

@@ -7,7 +7,6 @@ target alone, and no more bytes than its limit.
 
 from __future__ import annotations
 
-import collections
 import gzip
 import os
 import pathlib
@@ -17,13 +16,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from hub_image_export.untrusted import archive
 from tests.faults import damage, hostile_archives
-from tests.faults.outcome import Outcome, Scale, tally
+from tests.faults.attempts import Attempt, Scale
 
-KIND = "hostile archives"
 _SECONDS = 10.0
 # Beyond what the archive holds: a bzip2 or xz block is taken apart whole.
 _MEMORY = 100 * 2**20
@@ -32,50 +30,24 @@ _BLOCK = 512
 _RULES = ("corrupt-file", "unsafe-archive", "not-a-module")
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  count = _MUTATIONS[scale]
+def run(scale: Scale) -> Iterator[Attempt]:
+  """Archives made by hand, and good ones with something changed."""
   compressions = hostile_archives.COMPRESSIONS
   made = hostile_archives.archives()
   if scale is Scale.SHORT:
     compressions = {"gz": compressions["gz"]}
     made = {name: data for name, data in made.items() if len(data) < 2**20}
-  yield _outcome(
-    "archive written to harm",
-    (
-      (f"{name}, {kind}", compress(data))
-      for name, data in made.items()
-      for kind, compress in compressions.items()
-      if kind == "gz" or len(data) < 2**20  # The others take their time.
-    ),
-  )
+  for name, data in made.items():
+    for kind, compress in compressions.items():
+      if kind == "gz" or len(data) < 2**20:  # The others take their time.
+        problem = _problem(compress(data))
+        yield "archive written to harm", f"{name}, {kind}", problem
   del made
-  yield _outcome("compressed file, or a bomb", hostile_archives.files().items())
-  good = hostile_archives.GOOD + bytes(2 * _BLOCK)
-  compressed = gzip.compress(good, mtime=0)
-  yield _outcome(
-    "bytes of the compressed file changed",
-    (
-      (f"seed {seed}", damage.damaged(compressed, random.Random(seed)))
-      for seed in range(count)
-    ),
-  )
-  yield _outcome(
-    "bytes of the tar file changed",
-    (
-      (
-        f"seed {seed}",
-        gzip.compress(damage.damaged(good, random.Random(seed)), 1),
-      )
-      for seed in range(count)
-    ),
-  )
-  yield _outcome(
-    "headers changed, with true checksums",
-    (
-      (f"seed {seed}", gzip.compress(_header(good, random.Random(seed)), 1))
-      for seed in range(count)
-    ),
-  )
+  for name, data in hostile_archives.files().items():
+    yield "compressed file, or a bomb", name, _problem(data)
+  for seed in range(_MUTATIONS[scale]):
+    for fault, change in _CHANGES.items():
+      yield fault, f"seed {seed}", _problem(change(random.Random(seed)))
 
 
 def _header(good: bytes, source: random.Random) -> bytes:
@@ -99,35 +71,35 @@ def _header(good: bytes, source: random.Random) -> bytes:
   return bytes(data)
 
 
-def _outcome(fault: str, cases: Iterable[tuple[str, bytes]]) -> Outcome:
-  ends = collections.Counter()
-
-  def attempts() -> Iterator[tuple[str, str]]:
-    for name, content in cases:
-      problem = _problem(content)
-      ends[problem] += 1
-      yield name, "" if problem == "unpacked" else problem
-
-  return tally(
-    fault,
-    attempts(),
-    lambda: f"{ends['unpacked']} were unpacked, {ends['']} refused",
-  )
+_GOOD = hostile_archives.GOOD + bytes(2 * _BLOCK)
+_COMPRESSED = gzip.compress(_GOOD, mtime=0)
+_CHANGES: dict[str, Callable[[random.Random], bytes]] = {
+  "bytes of the compressed file changed": lambda source: damage.damaged(
+    _COMPRESSED, source
+  ),
+  "bytes of the tar file changed": lambda source: gzip.compress(
+    damage.damaged(_GOOD, source), 1
+  ),
+  "headers changed, with true checksums": lambda source: gzip.compress(
+    _header(_GOOD, source), 1
+  ),
+}
 
 
 def _problem(content: bytes) -> str:
-  """What was lost; else "unpacked", or nothing if it was refused."""
+  """What was lost; nothing if it was unpacked or refused."""
   with tempfile.TemporaryDirectory(prefix="hostile_archive_") as sandbox:
     file = pathlib.Path(sandbox, "archive")
     file.write_bytes(content)
     folder = pathlib.Path(sandbox, "a", "b", "folder")
     folder.mkdir(parents=True)
     before, start = _memory(), time.perf_counter()
-    result = "unpacked"
+    result = ""
     try:
       archive.unpack(str(file), str(folder))
     except archive.ArchiveError as error:
-      result = "" if error.rule in _RULES else f"broke the rule {error.rule!r}"
+      if error.rule not in _RULES:
+        result = f"broke the rule {error.rule!r}"
     except BaseException as error:  # noqa: BLE001
       result = f"raised {type(error).__name__}: {error}"
     seconds, memory = time.perf_counter() - start, _memory() - before

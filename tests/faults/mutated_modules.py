@@ -17,14 +17,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 from tests.faults import damage, hostile_modules
-from tests.faults.outcome import Outcome, Scale
+from tests.faults.attempts import Attempt, Scale, of
 from tests.faults.scramble import scramble
 
-KIND = "hostile modules"
 Change = Callable[[pathlib.Path], object]
 _PROCESSES = 2
 _SECONDS = 60.0
@@ -39,7 +37,7 @@ _EXPORT = (
 )
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
+def run(scale: Scale) -> Iterator[Attempt]:
   counts = _COUNTS[scale]
   with tempfile.TemporaryDirectory(prefix="hostile_module_") as sandbox:
     good = pathlib.Path(sandbox, "good")
@@ -53,8 +51,8 @@ def run(scale: Scale) -> Iterator[Outcome]:
     ):
       cases = ((f"seed {seed}", change(seed)) for seed in range(count))
       if count:
-        yield _outcome(fault, good, cases, kind)
-    yield hostile_modules.outcome(good, counts["whole"])
+        yield from of(fault, _attempts(good, cases, kind))
+    yield from hostile_modules.attempts(good, counts["whole"])
 
 
 def _bytes(seed: int) -> Change:
@@ -115,18 +113,14 @@ class _Worker:
     self._process.stdout.close()
 
 
-def _outcome(
-  fault: str,
-  good: pathlib.Path,
-  cases: Iterable[tuple[str, Change]],
-  kind: str,
-) -> Outcome:
-  start = time.perf_counter()
+def _attempts(
+  good: pathlib.Path, cases: Iterable[tuple[str, Change]], kind: str
+) -> Iterator[tuple[str, str]]:
   workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
   for _ in range(_PROCESSES):
     workers.put(_Worker(kind))
 
-  def one(case: tuple[str, Change]) -> tuple[str, dict[str, object]]:
+  def one(case: tuple[str, Change]) -> tuple[str, str]:
     name, change = case
     module = pathlib.Path(tempfile.mkdtemp(dir=good.parent), "module")
     shutil.copytree(good, module)
@@ -135,27 +129,12 @@ def _outcome(
     told = worker.check(module)
     workers.put(worker)
     shutil.rmtree(module.parent)
-    return name, told
+    return name, _problem(told)
 
   with concurrent.futures.ThreadPoolExecutor(_PROCESSES) as pool:
-    results = list(pool.map(one, cases))
+    yield from pool.map(one, cases)
   for _ in range(_PROCESSES):
     workers.get().close()
-  lost = tuple(
-    f"{fault}: {name}: {problem}"
-    for name, told in results
-    if (problem := _problem(told))
-  )
-  crashed = sum(told["status"] not in (0, 1) for _, told in results)
-  found = sum(told["status"] == 0 and bool(told["told"]) for _, told in results)
-  return Outcome(
-    fault,
-    len(results),
-    len(results) - len(lost),
-    time.perf_counter() - start,
-    lost,
-    f"{found} have errors; {crashed} crash TensorFlow, in its own process",
-  )
 
 
 def _problem(told: dict[str, object]) -> str:

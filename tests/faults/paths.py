@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from tests.faults.attempts import SKIPPED, Attempt, Scale, of
 from tests.faults.exporters import (
-  SKIPPED,
   Exporters,
   Modules,
   contents,
@@ -16,10 +16,7 @@ from tests.faults.exporters import (
   judge,
   shared,
 )
-from tests.faults.outcome import Outcome, Scale, tally
-from tests.faults.refused_targets import REFUSED
 
-KIND = "paths"
 _NAMES = (
   "two words",
   " ",
@@ -40,6 +37,40 @@ _NAMES = (
   "n" * 255,
   "ü" * 127,
 )
+
+
+def _link(to: str) -> Callable[[pathlib.Path], object]:
+  return lambda path: path.symlink_to(to)
+
+
+def _directory_of_work(path: pathlib.Path) -> None:
+  path.mkdir()
+  (path / "thesis.txt").write_text("years of work")
+
+
+def _file(path: pathlib.Path) -> None:
+  path.write_text("text")
+
+
+# By name: what makes a path, where below it the target is, and what is told.
+_PARENT = "A parent of the export path is a file"
+_REFUSED = {
+  "file": (_file, "", "no directory"),
+  "link to a directory": (_link("."), "", "no directory"),
+  "dangling link": (_link("nothing"), "", "no directory"),
+  "link to itself": (_link("module"), "", "no directory"),
+  "pipe": (os.mkfifo, "", "no directory"),
+  "no module": (_directory_of_work, "", ""),
+  "parent is a file": (_file, "1", _PARENT),
+  "parent is a dangling link": (_link("nothing"), "1", _PARENT),
+  "file far above": (_file, "a/b/1", _PARENT),
+  "root": (_file, "/", ""),
+  "a name that is too long": (
+    lambda path: None,
+    "../" + "n" * 256,
+    "Choose a shorter path",
+  ),
+}
 _LENGTHS = (1000, 3000, 3900, *range(3960, 4100, 4), 5000, 70000)
 
 
@@ -87,15 +118,17 @@ def _long(
 def _refused(
   exporters: Exporters, modules: Modules
 ) -> Iterator[tuple[str, str]]:
-  for make, words in REFUSED.items():
+  for name, (make, below, words) in _REFUSED.items():
     for overwrite in (False, True):
       room = modules.room(old=False)
-      target = make(room)
+      target = room / "module"
+      make(target)
+      target = pathlib.Path(os.path.normpath(target / below))
       before = _tree(room)
       job = {"target": str(target), "overwrite": overwrite}
       (result,) = exporters.run(job)
       why = judge(result, words, before, _tree(room))
-      yield f"{make.__name__}, overwrite={overwrite}", why
+      yield f"{name}, overwrite={overwrite}", why
 
 
 def _tree(room: pathlib.Path) -> dict[str, bytes]:
@@ -170,26 +203,26 @@ def _layers(
   yield "overwrite", judge(result, words, before, after, new)
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  """Outcomes for names, lengths, sorts of target, and places."""
+def run(scale: Scale) -> Iterator[Attempt]:
+  """Names, lengths, sorts of target, and places."""
   full = scale is Scale.FULL
   exporters = shared()
   with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory))
     names = _NAMES if full else _NAMES[5:17:11]
     lengths = _LENGTHS if full else _LENGTHS[20:22]
-    yield tally("odd names", _named(exporters, modules, names))
-    yield tally("long paths", _long(exporters, modules, lengths))
-    yield tally("missing parents", _missing_parents(exporters, modules))
+    yield from of("odd names", _named(exporters, modules, names))
+    yield from of("long paths", _long(exporters, modules, lengths))
+    yield from of("missing parents", _missing_parents(exporters, modules))
     if full:  # In the suite these have tests of their own.
-      yield tally("no target", _refused(exporters, modules))
+      yield from of("no target", _refused(exporters, modules))
   if not full:
     return
   if not has_namespaces():
-    yield Outcome("other disks", 0, 0, 0.0, (), SKIPPED)
+    yield "other disks", "", SKIPPED
     return
   exporters = shared(namespace=True)
   with tempfile.TemporaryDirectory() as directory:
     modules = Modules(exporters, pathlib.Path(directory))
-    yield tally("other disks", _other_disks(exporters, modules))
-    yield tally("lower layer", _layers(exporters, modules))
+    yield from of("other disks", _other_disks(exporters, modules))
+    yield from of("lower layer", _layers(exporters, modules))

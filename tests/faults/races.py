@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import pathlib
 import shutil
@@ -13,10 +12,9 @@ from unittest import mock
 
 from hub_image_export.files import directory_swap
 from hub_image_export.files.staging import Staging
+from tests.faults.attempts import Attempt, Scale, of
 from tests.faults.exporters import Contents, Exporters, contents, shared
-from tests.faults.outcome import Outcome, Scale, tally
 
-KIND = "races"
 _RACERS = {Scale.SHORT: 4, Scale.FULL: 8}
 _ROUNDS = {Scale.SHORT: 1, Scale.FULL: 8}
 _SWAPS = {Scale.SHORT: 8, Scale.FULL: 200}
@@ -35,11 +33,6 @@ class _Races:
     for i in range(racers):
       exporters.export(directory / str(i), value=1.0 + i)
       self.modules.append(contents(directory / str(i)))
-    self._won = 0
-
-  def note(self) -> str:
-    won, self._won = self._won, 0
-    return f"{won} exports succeeded, each other was refused"
 
   def rounds(
     self, count: int, exists: bool, job: dict
@@ -57,7 +50,6 @@ class _Races:
     ]
     results = self._exporters.run(*jobs)
     winners = [i for i in self._racers if not results[i]["error"]]
-    self._won += len(winners)
     words = _ALL_WERE_BUSY if "overwrite" in job else "exists"
     for result in results:
       error = result["error"]
@@ -78,13 +70,8 @@ class _Readers:
 
   def __init__(self, directory: pathlib.Path, modules: list[Contents]) -> None:
     self._directory, self._modules = directory, modules[:2]
-    self._seen = collections.Counter()
-
-  def note(self) -> str:
-    return ", ".join(f"{n} times {what}" for what, n in self._seen.items())
 
   def reads(self, swaps: int, exchange: bool) -> Iterator[tuple[str, str]]:
-    self._seen.clear()
     target = self._directory / f"read_{exchange}"
     shutil.copytree(self._directory / "0", target)
     thread = threading.Thread(target=self._replace, args=(target, swaps))
@@ -95,7 +82,6 @@ class _Readers:
       thread.start()
       while thread.is_alive():
         what = self._read(target)
-        self._seen[what] += 1
         yield what, self._judge(what, exchange)
       thread.join()
 
@@ -141,18 +127,18 @@ _KINDS = {
 }
 
 
-def run(scale: Scale) -> Iterator[Outcome]:
-  """Outcomes for exporters and for readers."""
+def run(scale: Scale) -> Iterator[Attempt]:
+  """Exporters, and readers."""
   with tempfile.TemporaryDirectory() as directory:
     racers = _RACERS[scale]
     races = _Races(shared(), pathlib.Path(directory), racers)
     kinds = list(_KINDS.items())
     for name, (exists, job) in kinds[:2] if scale is Scale.SHORT else kinds:
       rounds = races.rounds(_ROUNDS[scale], exists, job)
-      yield tally(f"{racers} {name}", rounds, races.note)
+      yield from of(f"{racers} {name}", rounds)
     readers = _Readers(pathlib.Path(directory), races.modules)
     for name, exchange in (
       ("read while it is exchanged", True),
       ("read while it is replaced in two renames", False),
     ):
-      yield tally(name, readers.reads(_SWAPS[scale], exchange), readers.note)
+      yield from of(name, readers.reads(_SWAPS[scale], exchange))
