@@ -110,6 +110,12 @@ def test_every_row_is_of_an_argument():
   assert {(row.call, row.argument) for row in ARGUMENT_ROWS} <= known
 
 
+def test_every_public_function_is_called_by_a_row_and_succeeds():
+  """So are they all in the part of the tests that is fast: no row is slow."""
+  called = {row.call for row in ARGUMENT_ROWS if row.exception is None}
+  assert called == {name for name, _ in _public()}
+
+
 def test_what_is_left_out_exists():
   methods = {f"{c}.{m}" for c in hie.__all__ for m in dir(getattr(hie, c))}
   assert set(_NOT_CALLED) <= {*hie.__all__, *methods}

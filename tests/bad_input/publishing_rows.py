@@ -47,6 +47,7 @@ def _written(call: str, suffix: str, there: str) -> list[Row]:
     *refused(call, "path", values.too_long(suffix), "at most", "bytes"),
     *wrong_value(call, "path", [file(there)], "exists", **failed),
     *wrong_type(call, "overwrite", values.NOT_BOOLS, "True or False"),
+    *accepted(call, "overwrite", [False, True]),
   ]
 
 
@@ -86,6 +87,7 @@ def _application() -> list[Row]:
     *accepted(call, "name", ["MobileNet", values.Text("MobileNet")]),
     *wrong_type(build, "task", [None, *values.NOT_STRINGS], "'all'"),
     *wrong_value(build, "task", ["", "features"], "expected one of"),
+    *accepted(build, "task", ["feature_vector"]),
     *wrong_type(build, "weights", _NOT_PATHS, "a file of weights"),
     *refused(build, "weights", values.BAD_PATHS, "a file of weights"),
     *wrong_value(build, "weights", values.REMOTE, "a file of weights"),

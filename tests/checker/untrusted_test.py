@@ -105,6 +105,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_scrambled_modules_are_run_without_a_traceback(tmp_path):
   """TensorFlow may crash on one; that is why it has a process of its own."""
   paths = []
@@ -135,6 +136,7 @@ def test_scrambled_modules_are_run_without_a_traceback(tmp_path):
     assert "unloadable" in {f.rule for f in check_module(path).errors}
 
 
+@pytest.mark.slow
 def test_time_limit_ends_a_module_that_never_ends(tmp_path):
   def for_ever(x):
     return v1.while_loop(

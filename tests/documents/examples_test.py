@@ -13,6 +13,7 @@ import pytest
 from examples import digits_network, use_module
 from tests.support import tf115
 
+pytestmark = pytest.mark.slow
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
