@@ -10,7 +10,7 @@ import os
 import tempfile
 
 from hub_image_export import arguments
-from hub_image_export.checker.reading.files import check_files
+from hub_image_export.checker.reading.directory_rules import check_files
 from hub_image_export.checker.report import Finding, Findings, Report, in_order
 from hub_image_export.checker.runner import check_in_subprocess
 from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack

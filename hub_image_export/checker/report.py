@@ -8,7 +8,6 @@ from typing import Any, Callable
 
 from hub_image_export.arguments import printable
 from hub_image_export.checker import rules
-from hub_image_export.checker.summary import summary_lines
 
 # A hostile module may have a million defects and names of a megabyte.
 MAX_FINDINGS_PER_RULE = 20
@@ -113,7 +112,7 @@ class Report:
 
   def __str__(self) -> str:
     lines = [clean(self.path)]
-    lines += [f"  {line}" for line in summary_lines(self.summary)]
+    lines += [f"  {line}" for line in _summary_lines(self.summary)]
     for severity in rules.SEVERITIES:
       lines += _section(severity, self._of(severity))
     if not self.errors and not self.warnings:
@@ -133,6 +132,42 @@ def _section(severity: str, findings: tuple[Finding, ...]) -> list[str]:
     lines.append(f"    {rule}: {message}")
     lines += [f"      in {where}" for where in wheres if where]
   return lines
+
+
+def _summary_lines(summary: dict[str, Any]) -> list[str]:
+  """A readable form of `Report.summary`; empty for what is no module."""
+  if not summary:
+    return []
+  lines = [f"variants: {', '.join(map(_tags, summary['variants']))}"]
+  size = summary["image_size"]
+  if size:
+    kind = "variable" if summary["variable_size"] else "fixed"
+    lines.append(f"image size: {size[0]} x {size[1]}, {kind}")
+  for name, signature in summary["signatures"].items():
+    lines.append(f"{name}: {_signature(signature)}")
+  lines.append(
+    f"parameters: {summary['parameters']:,}, "
+    f"{summary['trainable_parameters']:,} of them trainable"
+  )
+  if summary["ran"]:
+    lines.append("checked: files and behaviour")
+  else:
+    lines.append(f"checked: files only ({summary['why_not_run']})")
+  return lines
+
+
+def _tags(tags: list[str]) -> str:
+  return "{" + ", ".join(tags) + "}"
+
+
+def _signature(signature: dict[str, Any]) -> str:
+  text = f"{signature['width'] or 'unknown'} wide"
+  if signature["endpoints"]:
+    count = len(signature["endpoints"])
+    shown = ", ".join(signature["endpoints"][:6])
+    more = f" and {count - 6} more" if count > 6 else ""
+    text += f", endpoints {shown}{more}"
+  return text
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

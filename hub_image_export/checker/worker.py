@@ -40,14 +40,14 @@ def check(
     The summary; empty where there is no module.
   """
   from hub_image_export.checker.reading import all_rules as static_rules
+  from hub_image_export.checker.reading.description import describe
   from hub_image_export.checker.running.all_rules import check_by_running
-  from hub_image_export.checker.summarise import summarise
 
   stage("reading the files")
   module = static_rules.check_static(directory, findings)
   if module is None:
     return {}
-  summary = static_rules.guarded(summarise, findings, module) or {}
+  summary = static_rules.guarded(describe, findings, module) or {}
   if not static:
     reason = check_by_running(module, findings, stage)
     if summary:

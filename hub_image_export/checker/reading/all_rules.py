@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from hub_image_export.checker.module import Module
-from hub_image_export.checker.reading.checkpoint import check_checkpoint
-from hub_image_export.checker.reading.files import check_files
-from hub_image_export.checker.reading.fine_tuning import check_fine_tuning
-from hub_image_export.checker.reading.hermetic import check_hermetic
-from hub_image_export.checker.reading.hyperparameters import (
+from hub_image_export.checker.judged import JudgedModule
+from hub_image_export.checker.reading.checkpoint_rules import check_checkpoint
+from hub_image_export.checker.reading.directory_rules import check_files
+from hub_image_export.checker.reading.fine_tuning_rules import (
+  check_fine_tuning,
   check_hyperparameters,
 )
-from hub_image_export.checker.reading.inputs import check_inputs
-from hub_image_export.checker.reading.manifest import check_manifest
-from hub_image_export.checker.reading.outputs import check_outputs
-from hub_image_export.checker.reading.portability import check_portability
-from hub_image_export.checker.reading.protos import check_assets, read_module
-from hub_image_export.checker.reading.signatures import check_signatures
-from hub_image_export.checker.reading.variants import check_variants
+from hub_image_export.checker.reading.graph_rules import check_hermetic
+from hub_image_export.checker.reading.input_rules import check_inputs
+from hub_image_export.checker.reading.manifest_rules import check_manifest
+from hub_image_export.checker.reading.oldest_tensorflow_rules import (
+  check_portability,
+)
+from hub_image_export.checker.reading.output_rules import check_outputs
+from hub_image_export.checker.reading.parsing import check_assets, read_module
+from hub_image_export.checker.reading.signature_rules import check_signatures
+from hub_image_export.checker.reading.variant_rules import check_variants
 from hub_image_export.checker.report import Findings
 
-_GROUPS: tuple[Callable[[Module, Findings], None], ...] = (
+_GROUPS: tuple[Callable[[JudgedModule, Findings], None], ...] = (
   check_hermetic,
   check_assets,
   check_checkpoint,
@@ -36,7 +38,7 @@ _GROUPS: tuple[Callable[[Module, Findings], None], ...] = (
 )
 
 
-def check_static(directory: str, findings: Findings) -> Module | None:
+def check_static(directory: str, findings: Findings) -> JudgedModule | None:
   """Reads the module and applies every static rule.
 
   Returns:

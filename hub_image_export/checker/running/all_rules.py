@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from hub_image_export import contract
-from hub_image_export.checker.module import Module
-from hub_image_export.checker.reading.hermetic import may_reach_out
-from hub_image_export.checker.reading.image_size import expected_size
-from hub_image_export.checker.reading.manifest import check_golden
+from hub_image_export.checker.judged import JudgedModule
+from hub_image_export.checker.reading.graph_rules import may_reach_out
 from hub_image_export.checker.report import Findings
-from hub_image_export.checker.running.behaviour import check_behaviour
-from hub_image_export.checker.running.session import (
-  LoadedVariant,
-  primary_signature,
+from hub_image_export.checker.running.behaviour_rules import check_behaviour
+from hub_image_export.checker.running.golden_rules import check_golden
+from hub_image_export.checker.running.running_variant import (
+  RunningVariant,
+  plain_signature,
 )
-from hub_image_export.checker.running.training import (
+from hub_image_export.checker.running.training_rules import (
   check_gradients,
   check_training,
 )
@@ -42,7 +40,7 @@ _TF_ERRORS = (
 
 
 def check_by_running(
-  module: Module, findings: Findings, stage: Callable[[str], None]
+  module: JudgedModule, findings: Findings, stage: Callable[[str], None]
 ) -> str | None:
   """Applies the rules that need a session.
 
@@ -55,40 +53,40 @@ def check_by_running(
   Returns:
     Why the module was not run; None if it was.
   """
-  for rule in _NOT_TO_BE_LOADED:
-    if findings.has(rule):
-      return f"there is an error of {rule}"
+  reason = _first_error(_NOT_TO_BE_LOADED, findings)
+  if reason:
+    return reason
   if may_reach_out(module):
     return "it has ops that could touch files, though nothing needs them"
   if len({variant.tags for variant in module.variants}) < len(module.variants):
     return "two variants have the same tags"
   stage("loading the module")
-  spec = _guarded_load(module, findings)
-  if spec is None:
+  try:
+    spec = hub.load_module_spec(module.directory)
+  except _TF_ERRORS as error:
+    findings.add("unloadable", "", _text(error))
     return "tensorflow_hub does not load it"
-  for rule in _NOT_TO_BE_RUN:
-    if findings.has(rule):
-      return f"there is an error of {rule}"
-  size = expected_size(module.main)
+  reason = _first_error(_NOT_TO_BE_RUN, findings)
+  if reason:
+    return reason
+  size = module.main.image_size
   if size is None or size[0] * size[1] > MAX_PIXELS:
-    findings.add(
-      "unchecked", "", f"Images of {size} are not tried; too large or unknown."
-    )
+    text = f"Images of {size} are not tried; too large or unknown."
+    findings.add("unchecked", "", text)
     return "its images are too large"
   _run_variants(module, spec, size, findings, stage)
   return None
 
 
-def _guarded_load(module: Module, findings: Findings) -> Any:
-  try:
-    return hub.load_module_spec(module.directory)
-  except _TF_ERRORS as error:
-    findings.add("unloadable", "", _text(error))
-    return None
+def _first_error(rules: tuple[str, ...], findings: Findings) -> str | None:
+  for rule in rules:
+    if findings.has(rule):
+      return f"there is an error of {rule}"
+  return None
 
 
 def _run_variants(
-  module: Module,
+  module: JudgedModule,
   spec: Any,
   size: tuple[int, int],
   findings: Findings,
@@ -96,30 +94,21 @@ def _run_variants(
 ) -> None:
   variants = [v for v in (module.inference, module.train) if v is not None]
   for variant in variants:
-    if primary_signature(variant) is None:
+    signature = plain_signature(variant)
+    if signature is None:
       continue
-    last = variant is variants[-1]
     stage(f"running {variant.where()}")
     try:
-      with LoadedVariant(spec, variant, trainable=True) as loaded:
-        _run_variant(loaded, size, findings)
+      with RunningVariant(spec, signature) as running:
         if variant is module.inference:
-          check_golden(loaded, module.directory, findings)
-        if last:
-          # Gradients of loops change ops that a session may have run already:
-          # they come last.
-          check_gradients(loaded, findings)
+          check_behaviour(running, size, findings)
+          check_golden(running, size, module.directory, findings)
+        else:
+          check_training(running, size, findings)
+        if variant is variants[-1]:
+          check_gradients(running, findings)
     except _TF_ERRORS as error:
       findings.add("unloadable", variant.where(), _text(error))
-
-
-def _run_variant(
-  loaded: LoadedVariant, size: tuple[int, int], findings: Findings
-) -> None:
-  if loaded.variant.tags == contract.TRAIN_TAGS:
-    check_training(loaded, size, findings)
-  else:
-    check_behaviour(loaded, size, findings)
 
 
 def _text(error: Exception) -> str:

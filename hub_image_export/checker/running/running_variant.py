@@ -8,63 +8,68 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.checker.module import Variant
+from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
 from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, node_name
 
 
-def primary_signature(variant: Variant) -> str | None:
+def plain_signature(variant: JudgedVariant) -> JudgedSignature | None:
   """The first image signature that takes `images` and nothing else."""
-  for name in variant.image_signatures:
-    if set(variant.signatures[name].inputs) == {contract.IMAGES}:
-      return name
+  for signature in variant.image_signatures:
+    if signature.inputs.keys() == {contract.IMAGES}:
+      return signature
   return None
 
 
-class LoadedVariant:
+class RunningVariant:
   """One hub.Module, applied once, in a graph and a session of its own.
 
   Applying one signature imports the whole graph. The others' tensors are
   taken from there by name, which spares an import (seconds, for a large
   module) for each.
+
+  Attributes:
+    variant: what is running.
+    images: the placeholder of its images.
+    update_ops: the operations in UPDATE_OPS.
+    trainable: the variables in TRAINABLE_VARIABLES.
   """
 
-  def __init__(self, spec: Any, variant: Variant, trainable: bool):
-    self.variant = variant
-    self._primary = primary_signature(variant)
-    self._images_name = (
-      variant.signatures[self._primary].inputs[contract.IMAGES].name
-    )
+  def __init__(self, spec: Any, applied: JudgedSignature):
+    """Builds the graph.
+
+    Args:
+      spec: the module, as `hub.load_module_spec` gives it.
+      applied: the `plain_signature` of the variant.
+    """
+    self.variant = variant = applied.variant
+    self._applied, signature = applied, applied.name
+    self._images_name = applied.inputs[contract.IMAGES].name
     self._graph = tf.Graph()
     with self._graph.as_default():
-      self.module = hub.Module(spec, trainable=trainable, tags=variant.tags)
-      shape = spec.get_input_info_dict(self._primary, variant.tags)[
-        contract.IMAGES
-      ].get_shape()
+      self._module = hub.Module(spec, trainable=True, tags=variant.tags)
+      infos = spec.get_input_info_dict(signature, variant.tags)
+      shape = infos[contract.IMAGES].get_shape()
       self.images = tf.compat.v1.placeholder(tf.float32, shape)
-      self._outputs = self.module(
-        {contract.IMAGES: self.images}, signature=self._primary, as_dict=True
-      )
+      images = {contract.IMAGES: self.images}
+      self._outputs = self._module(images, signature=signature, as_dict=True)
       self.update_ops = list(tf.compat.v1.get_collection(contract.UPDATE_OPS))
       self.trainable = tf.compat.v1.trainable_variables()
       self._init = [
-        tf.compat.v1.variables_initializer(self.module.variables),
+        tf.compat.v1.variables_initializer(self._module.variables),
         tf.compat.v1.tables_initializer(),
       ]
-    self._scope = private_hub.apply_scope(self._graph, self._primary)
+    self._scope = private_hub.apply_scope(self._graph, signature)
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     self._session = tf.compat.v1.Session(graph=self._graph, config=config)
 
-  def __enter__(self) -> LoadedVariant:
+  def __enter__(self) -> RunningVariant:
     self._session.run(self._init)
     return self
 
   def __exit__(self, *unused_exception: object) -> None:
     self._session.close()
-
-  def as_default(self) -> Any:
-    return self._graph.as_default()
 
   def tensor(self, name: str) -> Any:
     """The tensor of the module's own graph that is called `name`."""
@@ -72,19 +77,15 @@ class LoadedVariant:
       return self.images
     return self._graph.get_tensor_by_name(self._scope + name)
 
-  def output(self, signature: str) -> Any:
-    """The tensor `default` of a signature."""
-    if signature == self._primary:
-      return self._outputs[contract.DEFAULT_OUTPUT]
-    return self.tensor(self.variant.output(signature))
-
   def outputs(self) -> dict[str, Any]:
     """The tensors `default` of all image signatures that have one."""
-    return {
-      name: self.output(name)
-      for name in self.variant.image_signatures
-      if self.variant.output(name)
-    }
+    found = {}
+    for signature in self.variant.image_signatures:
+      if signature is self._applied:
+        found[signature.name] = self._outputs[contract.DEFAULT_OUTPUT]
+      elif signature.tensor:
+        found[signature.name] = self.tensor(signature.tensor)
+    return found
 
   def run(
     self,
@@ -99,9 +100,9 @@ class LoadedVariant:
       images: float32, `[batch_size, height, width, 3]`.
       momentum: values by names of tensors, for the inputs of H1.
     """
-    feeds = {self.images: images}
-    for name in self.variant.image_signatures:
-      inputs = self.variant.signatures[name].inputs
+    feeds: dict[Any, Any] = {self.images: images}
+    for signature in self.variant.image_signatures:
+      inputs = signature.inputs
       if contract.IMAGES in inputs:
         feeds[self.tensor(inputs[contract.IMAGES].name)] = images
       if contract.BATCH_NORM_MOMENTUM in inputs:
@@ -115,9 +116,20 @@ class LoadedVariant:
 
   def values(self, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The present values of the module's variables `names`."""
-    variables = {}
-    for variable in self.module.variables:
-      own_name = node_name(variable.name).partition("/")[2]
-      if own_name in names:
-        variables[own_name] = variable
-    return self._session.run(variables)
+    variables = {node_name(own_name(v)): v for v in self._module.variables}
+    return self._session.run({n: v for n, v in variables.items() if n in names})
+
+  def gradients(self) -> list[Any]:
+    """Builds those of all outputs by the trainable variables.
+
+    Gradients of loops change ops that a session may have run already: nothing
+    can be run after this.
+    """
+    outputs = {tensor.name: tensor for tensor in self.outputs().values()}
+    with self._graph.as_default():
+      return tf.gradients(list(outputs.values()), self.trainable)
+
+
+def own_name(variable: Any) -> str:
+  """The name of a loaded variable's tensor in the module."""
+  return variable.name.partition("/")[2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.checker.module import Variant
+from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
 from hub_image_export.checker.report import Findings
-from hub_image_export.checker.running import images
-from hub_image_export.checker.running.session import LoadedVariant
+from hub_image_export.checker.running import probe_images
+from hub_image_export.checker.running.running_variant import RunningVariant
 from hub_image_export.untrusted.graph import node_name
 
 # What is done to pixels before the first layer.
@@ -27,8 +27,8 @@ _FLAT = 0.05
 
 
 def check_pixel_range(
-  loaded: LoadedVariant,
-  signature: str,
+  running: RunningVariant,
+  signature: JudgedSignature,
   pair: np.ndarray,
   answers: np.ndarray,
   findings: Findings,
@@ -36,33 +36,29 @@ def check_pixel_range(
   """Looks at the first ops, then at how answers change with the range.
 
   Args:
-    loaded: the inference variant.
+    running: the inference variant.
     signature: the one to ask.
     pair: two images in [0, 1], `[2, height, width, 3]`.
     answers: what the module answered to them.
     findings: where to report.
   """
-  place = loaded.variant.where(signature, contract.IMAGES)
-  text = _suspicious_ops(loaded, pair) or _suspicious_answers(
-    loaded, signature, pair, answers
-  )
+  text = _suspicious_ops(running, pair)
+  if text is None:
+    text = _suspicious_answers(running, signature, pair, answers)
   if text:
-    findings.add(
-      "range-suspicious",
-      place,
-      f"{text}; expected pixels in [0, 1]. Scale them inside the module.",
-    )
+    text += "; expected pixels in [0, 1]. Scale them inside the module."
+    findings.add("range-suspicious", signature.where(contract.IMAGES), text)
 
 
-def _suspicious_ops(loaded: LoadedVariant, pair: np.ndarray) -> str | None:
+def _suspicious_ops(running: RunningVariant, pair: np.ndarray) -> str | None:
   """What black and white become before the first layer."""
-  tensor = _scaled_pixels(loaded.variant)
+  tensor = _scaled_pixels(running.variant)
   if tensor is None:
     return None
   black_and_white = np.zeros_like(pair)
   black_and_white[1] = contract.PIXEL_MAX
   try:
-    values = loaded.run(loaded.tensor(tensor), black_and_white)
+    values = running.run(running.tensor(tensor), black_and_white)
   except (KeyError, ValueError):
     return None
   if np.shape(values) != pair.shape:
@@ -74,31 +70,27 @@ def _suspicious_ops(loaded: LoadedVariant, pair: np.ndarray) -> str | None:
   # The pixel value that is mapped to zero, which any sensible scaling has
   # among the pixels or near them.
   zero = -black / (white - black)
-  shown = f"[{black.min():.4g}, {white.max():.4g}]"
+  mapped = f"[{black.min():.4g}, {white.max():.4g}]"
   if np.all(span < _FLAT):
-    return f"The first ops map [0, 1] to {shown}, as if pixels were in [0, 255]"
+    return (
+      f"The first ops map [0, 1] to {mapped}, as if pixels were in [0, 255]"
+    )
   if np.any(zero < -0.5) or np.any(zero > 1.5):
     return (
-      f"The first ops map [0, 1] to {shown}, whose zero is the pixel value "
+      f"The first ops map [0, 1] to {mapped}, whose zero is the pixel value "
       f"{zero[np.argmax(np.abs(zero))]:.4g}, as if the range were another"
     )
   return None
 
 
-def _scaled_pixels(variant: Variant) -> str | None:
+def _scaled_pixels(variant: JudgedVariant) -> str | None:
   """The last tensor on the way of `images` through arithmetic with constants.
 
   Follows one way only: where the images are read twice, nothing is said.
   """
-  graph = variant.graph
-  signature = next(iter(variant.image_signatures))
-  info = variant.signatures[signature].inputs[contract.IMAGES]
-  needed = graph.ancestors(variant.output_tensors([signature]))
-  readers: dict[str, list[str]] = {}
-  for name in needed:
-    for tensor in graph.data_inputs(name):
-      readers.setdefault(node_name(tensor), []).append(name)
-  start = current = node_name(info.name)
+  graph, signature = variant.graph, variant.image_signatures[0]
+  readers = variant.readers(graph.ancestors(signature.output_tensors))
+  start = current = node_name(signature.inputs[contract.IMAGES].name)
   while len(readers.get(current, ())) == 1:
     following = readers[current][0]
     if graph.op(following) not in _PIXEL_OPS:
@@ -108,24 +100,24 @@ def _scaled_pixels(variant: Variant) -> str | None:
 
 
 def _suspicious_answers(
-  loaded: LoadedVariant,
-  signature: str,
+  running: RunningVariant,
+  signature: JudgedSignature,
   pair: np.ndarray,
   answers: np.ndarray,
 ) -> str | None:
-  change = images.distance(answers[0], answers[1])
+  change = probe_images.distance(answers[0], answers[1])
   # Relative changes are at most 2: nothing can be that much larger.
-  if change > 2 / _BARELY or change <= images.ROUNDING:
+  if change > 2 / _BARELY or change <= probe_images.ROUNDING:
     return None
   others = np.concatenate([255 * pair, 2 * pair - 1])
-  values = loaded.run(loaded.output(signature), others)
-  for shown, rows in (("[0, 255]", values[:2]), ("[-1, 1]", values[2:])):
+  values = running.run(running.outputs()[signature.name], others)
+  for pixels, rows in (("[0, 255]", values[:2]), ("[-1, 1]", values[2:])):
     if not np.all(np.isfinite(rows)):
       continue
-    larger = images.distance(rows[0], rows[1])
+    larger = probe_images.distance(rows[0], rows[1])
     if larger > _BARELY * change:
       return (
         f"The answers change by {change:.1e} (relative) over [0, 1] and by "
-        f"{larger:.1e} over {shown}"
+        f"{larger:.1e} over {pixels}"
       )
   return None

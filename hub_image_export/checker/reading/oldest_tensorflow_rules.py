@@ -12,34 +12,34 @@ import pathlib
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.checker.module import Module, Variant, dtype_name
+from hub_image_export.checker.judged import (
+  JudgedModule,
+  JudgedVariant,
+  dtype_name,
+)
 from hub_image_export.checker.report import Findings, clean
-from hub_image_export.untrusted.graph import node_name
 
 _KNOWN = pathlib.Path(__file__).parents[2] / "data/tensorflow_1_15.json"
 _MAX_BLAMED = 8
 
 
-def check_portability(module: Module, findings: Findings) -> None:
+def check_portability(module: JudgedModule, findings: Findings) -> None:
   for variant in module.variants:
-    blamed = blame(variant)
     place = variant.where()
+    blamed = _blamed(variant)
     if not blamed:
-      findings.add(
-        "oldest-tensorflow", place, "TensorFlow 1.15 knows all of its graph."
-      )
+      text = "TensorFlow 1.15 knows all of its graph."
+      findings.add("oldest-tensorflow", place, text)
       continue
-    version = clean(variant.meta_graph.meta_info_def.tensorflow_version)
+    version = clean(variant.tensorflow) or "of the author"
     more = len(blamed) - _MAX_BLAMED
-    findings.add(
-      "oldest-tensorflow",
-      place,
+    text = (
       f"Got, unknown to TensorFlow 1.15: {'; '.join(blamed[:_MAX_BLAMED])}"
       f"{f' and {more} more' if more > 0 else ''}. Known to load it: "
-      f"TensorFlow {version or 'of the author'}, which wrote it. Rewrite these "
-      "parts where legacy pipelines are to use the module.",
-      severity="warning",
+      f"TensorFlow {version}, which wrote it. Rewrite these parts where legacy "
+      "pipelines are to use the module."
     )
+    findings.add("oldest-tensorflow", place, text, severity="warning")
 
 
 @functools.lru_cache(maxsize=1)
@@ -47,7 +47,7 @@ def _known_ops() -> dict[str, Any]:
   return json.loads(_KNOWN.read_text(encoding="utf-8"))["ops"]
 
 
-def blame(variant: Variant) -> list[str]:
+def _blamed(variant: JudgedVariant) -> list[str]:
   """What TensorFlow 1.15 does not load, each once, with an example."""
   stripped = variant.meta_graph.meta_info_def.stripped_op_list.op
   defaults = {
@@ -57,14 +57,14 @@ def blame(variant: Variant) -> list[str]:
   for node in variant.graph.all_nodes():
     for text in _unknown(variant, node, defaults.get(node.op, {})):
       found.setdefault(text, node.name)
-  texts = [f"{text} (at {name})" for text, name in sorted(found.items())]
+  blamed = sorted(found.items())
   if variant.tags == contract.TRAIN_TAGS:
-    texts += _without_gradient(variant)
-  return texts
+    blamed += sorted(_without_gradient(variant).items())
+  return [f"{text} (at {name})" for text, name in blamed]
 
 
 def _unknown(
-  variant: Variant, node: Any, defaults: dict[str, Any]
+  variant: JudgedVariant, node: Any, defaults: dict[str, Any]
 ) -> list[str]:
   op = _known_ops().get(node.op)
   if op is None:
@@ -79,16 +79,16 @@ def _unknown(
       if name not in defaults or value != defaults[name]:
         found.append(f"attribute {name} of {node.op}")
     elif op["attrs"][name] is not None:
-      shown = _shown(value)
-      if shown is not None and shown not in op["attrs"][name]:
-        found.append(f"{name}={shown} of {node.op}")
+      text = _text_of(value)
+      if text is not None and text not in op["attrs"][name]:
+        found.append(f"{name}={text} of {node.op}")
   for name in op.get("required", ()):
     if name not in node.attr:
       found.append(f"{node.op} without {name}")
   return found
 
 
-def _shown(value: Any) -> str | None:
+def _text_of(value: Any) -> str | None:
   """The value of an attribute as the data file spells it."""
   kind = value.WhichOneof("value")
   if kind == "type":
@@ -99,23 +99,18 @@ def _shown(value: Any) -> str | None:
   return value.s.decode("utf-8", "replace") if kind == "s" else None
 
 
-def _without_gradient(variant: Variant) -> list[str]:
+def _without_gradient(variant: JudgedVariant) -> dict[str, str]:
   """Ops between weights and outputs that TF 1.15 cannot differentiate."""
-  graph = variant.graph
-  reached = graph.ancestors(variant.output_tensors())
-  readers: dict[str, list[str]] = {}
-  for name in reached:
-    for tensor in graph.data_inputs(name):
-      readers.setdefault(node_name(tensor), []).append(name)
-  pending = [name for name in variant.trainable if name in reached]
-  seen, found = set(pending), {}
+  readers = variant.readers(variant.behind_outputs)
+  pending = [v for v in variant.trainable if v in variant.behind_outputs]
+  between = set(pending)
   while pending:
-    for reader in readers.get(pending.pop(), ()):
-      if reader in seen:
-        continue
-      seen.add(reader)
-      pending.append(reader)
-      op = graph.op(reader)
-      if op in _known_ops() and not _known_ops()[op].get("gradient"):
-        found.setdefault(op, reader)
-  return [f"gradient of {op} (at {name})" for op, name in sorted(found.items())]
+    following = set(readers.get(pending.pop(), ())) - between
+    between |= following
+    pending += following
+  found: dict[str, str] = {}
+  for name in sorted(between.difference(variant.trainable)):
+    op = _known_ops().get(variant.graph.op(name))
+    if op and not op.get("gradient"):
+      found.setdefault(f"gradient of {variant.graph.op(name)}", name)
+  return found

@@ -1,0 +1,142 @@
+"""What a module's graph may do, and where (F5)."""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import JudgedModule, JudgedVariant
+from hub_image_export.checker.reading.hermetic import is_known, reaches_out
+from hub_image_export.checker.report import Findings
+from hub_image_export.untrusted.graph import node_name
+
+_FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
+# Every machine has a CPU.
+_ANYWHERE = re.compile(r"|/?(device:)?cpu:(0|\*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(
+  rb"(file|gs|s3|hdfs|https?)://|/[^/\s]+/[^/\s]+/|[A-Za-z]:\\"
+)
+
+
+def check_hermetic(module: JudgedModule, findings: Findings) -> None:
+  for variant in module.variants:
+    _check_ops(variant, findings)
+    _check_collections(variant, findings)
+    _check_paths(variant, findings)
+    _check_devices(variant, findings)
+    _check_cycles(variant, findings)
+
+
+def _check_ops(variant: JudgedVariant, findings: Findings) -> None:
+  unused = variant.graph.nodes.keys() - variant.needed
+  for node, in_function in _nodes(variant):
+    place = variant.where(node.name)
+    dead = not in_function and node.name in unused
+    advice = " Nothing needs it; leave it out." if dead else ""
+    if _is_unknown(variant, node):
+      text = (
+        f"Got the op {node.op}, which TensorFlow does not have; expected its "
+        f"own ops alone.{advice}"
+      )
+      findings.add("unloadable", place, text)
+    elif _may_reach_out(variant, node):
+      text = (
+        f"Got the op {node.op}, which may use files, processes or Python; "
+        f"expected computation alone. Replace it.{advice}"
+      )
+      severity = "warning" if dead else None
+      findings.add("not-hermetic", place, text, severity)
+
+
+def may_reach_out(module: JudgedModule) -> bool:
+  """Whether an op could, be it one that nothing seems to need.
+
+  Reading a variable, or the gradient of a loop, runs nodes that stand in no
+  signature; the proto of the variable or the loop names them.
+  """
+  return any(
+    _may_reach_out(variant, node)
+    for variant in module.variants
+    for node in variant.graph.all_nodes()
+  )
+
+
+def _nodes(variant: JudgedVariant) -> Iterator[tuple[Any, bool]]:
+  """All nodes, and whether they stand in a function."""
+  graph_def = variant.meta_graph.graph_def
+  yield from ((node, False) for node in graph_def.node)
+  for function in graph_def.library.function:
+    yield from ((node, True) for node in function.node_def)
+
+
+def _is_unknown(variant: JudgedVariant, node: Any) -> bool:
+  return not is_known(node.op) and node.op not in variant.graph.functions
+
+
+def _may_reach_out(variant: JudgedVariant, node: Any) -> bool:
+  if node.op not in _FILE_TABLES:
+    return reaches_out(node)
+  # Tables may be read from the module's own files.
+  files = map(variant.graph.behind_forwarding, node.input[1:2])
+  return not any(node_name(file) in variant.asset_nodes for file in files)
+
+
+def _check_collections(variant: JudgedVariant, findings: Findings) -> None:
+  known = contract.SUPPORTED_COLLECTIONS | {"saved_model_assets"}
+  text = (
+    "tensorflow_hub refuses to load a graph with this collection. Drop it "
+    "before exporting."
+  )
+  for name in sorted(variant.meta_graph.collection_def.keys() - known):
+    findings.add("refused-collection", variant.where(name), text)
+
+
+def _check_paths(variant: JudgedVariant, findings: Findings) -> None:
+  """Scalar strings that look like a path on the author's machine."""
+  suspects = variant.needed - variant.asset_nodes
+  for name, node in variant.graph.nodes.items():
+    if node.op != "Const" or name not in suspects:
+      continue
+    values = node.attr["value"].tensor.string_val
+    if len(values) == 1 and _ABSOLUTE.match(values[0]):
+      text = (
+        f"Got the string {values[0][:100]!r}, which looks like a path; "
+        "expected none. Export the file as an asset."
+      )
+      place = variant.where(name)
+      findings.add("not-hermetic", place, text, severity="warning")
+
+
+def _check_devices(variant: JudgedVariant, findings: Findings) -> None:
+  devices = {node.device for node in variant.graph.all_nodes()}
+  elsewhere = sorted(d for d in devices if not _ANYWHERE.fullmatch(d))
+  if elsewhere:
+    text = (
+      f"Got nodes placed on {elsewhere[:5]}; expected none, so that the module "
+      "runs on any machine. Clear the devices."
+    )
+    findings.add("device-pinned", variant.where(), text)
+
+
+def _check_cycles(variant: JudgedVariant, findings: Findings) -> None:
+  """Only a loop's NextIteration may close a cycle."""
+  graph = variant.graph
+  sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+  for name in graph.nodes:
+    known = [s for s in graph.inputs(name) if s in graph.nodes]
+    sorter.add(name, *(s for s in known if "NextIteration" not in graph.op(s)))
+  try:
+    sorter.prepare()
+  except graphlib.CycleError:
+    stuck = set(graph.nodes)
+    while ready := sorter.get_ready():
+      sorter.done(*ready)
+      stuck -= set(ready)
+    text = (
+      f"{len(stuck)} nodes wait for each other in a cycle; expected a graph "
+      "without one. Export again."
+    )
+    findings.add("unloadable", variant.where(min(stuck)), text)

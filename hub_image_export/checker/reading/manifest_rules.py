@@ -1,0 +1,108 @@
+"""A module against its own manifest, if it has one (F6).
+
+Modules of this package say in `assets.extra/manifest.json` what they are.
+Others may have a file of this name that means something else: it is not
+looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import JudgedModule, JudgedVariant
+from hub_image_export.checker.reading.description import describe
+from hub_image_export.checker.reading.directory_rules import list_files
+from hub_image_export.checker.report import Findings
+
+_MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
+_FORMAT = 1
+_MAX_BYTES = 2**24
+
+
+def check_manifest(module: JudgedModule, findings: Findings) -> None:
+  """Compares a module with what its manifest says of it."""
+  manifest = read_extra_json(module.directory, _MANIFEST, findings)
+  if manifest is None:
+    return
+  _check_files(module.directory, manifest.get("files"), findings)
+  described = describe(module)
+  signatures = described["signatures"]
+  facts = {
+    "image_size": described["image_size"],
+    "variable_size": described["variable_size"],
+    "widths": {task: signatures[task]["width"] for task in described["tasks"]},
+    "labels_sha256": _labels_hash(module.main),
+  }
+  for key, found in facts.items():
+    if manifest.get(key) != found:
+      text = (
+        f"The module has {found}; expected {manifest.get(key)}, as the "
+        "manifest says. Get the module again, from where it was published."
+      )
+      findings.add("manifest-differs", f"{_MANIFEST}, {key}", text)
+
+
+def read_extra_json(
+  directory: str, name: str, findings: Findings
+) -> dict[str, Any] | None:
+  """A JSON object of the format that is known here, or None."""
+  path = os.path.join(directory, *name.split("/"))
+  if not _is_plain_file(path) or os.path.getsize(path) > _MAX_BYTES:
+    return None
+  try:
+    with open(path, encoding="utf-8") as file:
+      content = json.load(file)
+  except (ValueError, RecursionError) as error:
+    findings.add("unchecked", name, f"It is no JSON ({error}); left out.")
+    return None
+  if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    return None
+  return content
+
+
+def _is_plain_file(path: str) -> bool:
+  return os.path.isfile(path) and not os.path.islink(path)
+
+
+def _check_files(directory: str, hashes: Any, findings: Findings) -> None:
+  """Every file has the hash that the manifest gives it, and none is new."""
+  hashes = hashes if isinstance(hashes, dict) else {}
+  present = {
+    path
+    for path in list_files(directory)[0]
+    if _is_plain_file(os.path.join(directory, path)) and path != _MANIFEST
+  }
+  for name in sorted(present | set(hashes)):
+    if name not in hashes:
+      problem = "The manifest does not list this file"
+    elif name not in present:
+      problem = "The file is missing, or no plain file"
+    elif _sha256(os.path.join(directory, name)) != hashes[name]:
+      problem = "The file has other bytes than the manifest says"
+    else:
+      continue
+    text = f"{problem}; expected the module as it was published. Get it again."
+    findings.add("manifest-differs", name, text)
+
+
+def _sha256(path: str) -> str:
+  digest = hashlib.sha256()
+  with open(path, "rb") as file:
+    while chunk := file.read(2**20):
+      digest.update(chunk)
+  return digest.hexdigest()
+
+
+def _labels_hash(variant: JudgedVariant) -> str | None:
+  """Of the attached names of classes, one a line, in UTF-8."""
+  for value in variant.attached(contract.CLASS_LABELS):
+    names = struct_pb2.ListValue.FromString(value)
+    text = "".join(f"{name}\n" for name in names)
+    return hashlib.sha256(text.encode()).hexdigest()
+  return None

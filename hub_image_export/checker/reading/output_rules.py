@@ -1,0 +1,183 @@
+"""Rules about outputs that the files show (C3 to C7, C10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import (
+  FLOAT32,
+  JudgedModule,
+  JudgedSignature,
+  JudgedVariant,
+  dims_of,
+  dtype_name,
+  shape_text,
+)
+from hub_image_export.checker.reading.near_misses import hint
+from hub_image_export.checker.reading.signature_rules import primary_task
+from hub_image_export.checker.report import Findings
+from hub_image_export.untrusted.graph import Graph, is_random, node_name
+
+_DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
+_PROBABILITY_OPS = ("Softmax", "Sigmoid")
+# What a dropout mask is made of, between the random op and the product.
+_MASK_OPS = frozenset(
+  {
+    "Add", "AddV2", "Sub", "Mul", "RealDiv", "Cast", "Floor", "Round",
+    "Greater", "GreaterEqual", "Less", "LessEqual", "Identity", "LogicalNot",
+    "Select", "SelectV2", "Maximum", "Minimum",
+  }
+)  # fmt: skip
+_PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
+_MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
+
+
+def check_outputs(module: JudgedModule, findings: Findings) -> None:
+  for variant in module.variants:
+    for signature in variant.image_signatures:
+      _check_default_output(signature, findings)
+      _check_endpoints(signature, findings)
+      _check_dropout(signature, findings)
+    for signature in classifying_signatures(variant):
+      _check_logits(signature, findings)
+    _check_widths_of_a_task(variant, findings)
+
+
+def classifying_signatures(variant: JudgedVariant) -> list[JudgedSignature]:
+  """The signatures whose result is class scores."""
+  task = contract.IMAGE_CLASSIFICATION
+  names = [task, contract.bn_hparams_signature(task)]
+  if primary_task(variant) == task:
+    names.append(contract.DEFAULT_SIGNATURE)
+  signatures = variant.signatures
+  return [signatures[name] for name in names if name in signatures]
+
+
+def _check_default_output(
+  signature: JudgedSignature, findings: Findings
+) -> None:
+  outputs = signature.outputs
+  if contract.DEFAULT_OUTPUT not in outputs:
+    text = (
+      f'Got the outputs {sorted(outputs)[:10]}; expected "default"'
+      f"{hint(outputs, contract.DEFAULT_OUTPUT)}."
+    )
+    findings.add("output-missing", signature.where(), text)
+    return
+  info = outputs[contract.DEFAULT_OUTPUT]
+  is_dense = info.WhichOneof("encoding") == "name"
+  if not is_dense or info.dtype != FLOAT32:
+    text = (
+      f"Got {dtype_name(info.dtype)}{'' if is_dense else ', not dense'}; "
+      "expected a dense float32 tensor. Cast it inside the module."
+    )
+    findings.add("output-dtype", signature.where(_DEFAULT), text)
+  _check_shape(info, signature.where(_DEFAULT), findings)
+
+
+def _check_shape(info: Any, place: str, findings: Findings) -> None:
+  shape = dims_of(info)
+  text = f"Got the shape {shape_text(shape)}; expected [?, width]."
+  if shape is None or len(shape) != 2:
+    text += (
+      " Pool or flatten the spatial dimensions, and let the rank be known."
+    )
+    findings.add("output-rank", place, text)
+    return
+  if shape[0] is not None:
+    advice = "Let the batch size follow the input's."
+    findings.add("output-batch-fixed", place, f"{text} {advice}")
+  if shape[1] is None:
+    text += (
+      " The width must be a constant of the module; set it with a reshape, or "
+      "pool over height and width."
+    )
+    findings.add("output-width-unknown", place, text)
+
+
+def _check_endpoints(signature: JudgedSignature, findings: Findings) -> None:
+  for key in sorted(signature.outputs):
+    if key != contract.DEFAULT_OUTPUT and "/" not in key.strip("/"):
+      text = (
+        'Got a key without a prefix; expected "Architecture/'
+        f'{key.strip("/")}". Put the name of the architecture in front.'
+      )
+      place = signature.where(f'output "{key}"')
+      findings.add("endpoint-unprefixed", place, text)
+
+
+def _check_logits(signature: JudgedSignature, findings: Findings) -> None:
+  if signature.tensor is None:
+    return
+  graph = signature.variant.graph
+  source = node_name(graph.behind_forwarding(signature.tensor))
+  if graph.op(source) in _PROBABILITY_OPS:
+    text = (
+      f"It comes from the {graph.op(source)} {source}; expected logits. Give "
+      "what goes into it."
+    )
+    findings.add("probabilities", signature.where(_DEFAULT), text)
+
+
+def _check_dropout(signature: JudgedSignature, findings: Findings) -> None:
+  if signature.tensor is None:
+    return
+  fed = set(map(node_name, signature.input_tensors))
+  node = _dropout(signature.variant.graph, signature.tensor, fed)
+  if node:
+    text = (
+      f"{node} multiplies the output with random numbers; expected none. "
+      "Leave dropout of the features to the consumer."
+    )
+    findings.add("dropout-on-output", signature.where(_DEFAULT), text)
+
+
+def _dropout(graph: Graph, tensor: str, fed: set[str]) -> str | None:
+  """The node that applies a random mask to `tensor`, if there is one.
+
+  What it masks depends on the nodes that are `fed`: random numbers times a
+  constant are no dropout.
+  """
+  pending, seen = [tensor], set()
+  while pending:
+    name = node_name(graph.behind_forwarding(pending.pop()))
+    if name in seen:
+      continue
+    seen.add(name)
+    if graph.op(name) not in _PRODUCTS | _MERGES:
+      continue
+    operands = graph.data_inputs(name)
+    pending += operands
+    if graph.op(name) not in _PRODUCTS:
+      continue
+    masked = [o for o in operands if not _is_random_mask(graph, o)]
+    if len(masked) < len(operands) and fed & graph.ancestors(masked):
+      return name
+  return None
+
+
+def _is_random_mask(graph: Graph, tensor: str) -> bool:
+  pending, seen = [node_name(tensor)], set()
+  while pending:
+    name = pending.pop()
+    if name in seen:
+      continue
+    seen.add(name)
+    if is_random(graph.op(name)):
+      return True
+    if graph.op(name) in _MASK_OPS:
+      pending += map(node_name, graph.data_inputs(name))
+  return False
+
+
+def _check_widths_of_a_task(variant: JudgedVariant, findings: Findings) -> None:
+  """A task has one width, with hyperparameters and without (H1)."""
+  for task in variant.tasks:
+    other = variant.signatures.get(contract.bn_hparams_signature(task))
+    ours = variant.signatures[task].width
+    if other and ours and other.width and ours != other.width:
+      text = (
+        f"Got {other.width} values per image; expected {ours}, as in {task}."
+      )
+      findings.add("width-differs", other.where(), text)

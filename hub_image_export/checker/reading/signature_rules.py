@@ -1,0 +1,143 @@
+"""Rules about which signatures there are (C1, C2, C6, C9, C10, H1)."""
+
+from __future__ import annotations
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import (
+  IMAGE_SIGNATURES,
+  JudgedModule,
+  JudgedSignature,
+  JudgedVariant,
+)
+from hub_image_export.checker.reading.near_misses import (
+  hint,
+  is_misspelt,
+  near_misses,
+)
+from hub_image_export.checker.reading.variant_rules import fingerprint
+from hub_image_export.checker.report import Findings
+
+_BN_SIGNATURES = tuple(map(contract.bn_hparams_signature, contract.TASKS))
+
+
+def check_signatures(module: JudgedModule, findings: Findings) -> None:
+  for variant in module.variants:
+    _check_tensors_exist(variant, findings)
+    _check_default(variant, findings)
+    _check_tasks(variant, findings)
+    for signature in variant.image_signatures:
+      _check_extra_inputs(signature, findings)
+  _check_default_is_a_task(module.main, findings)
+
+
+def _check_tensors_exist(variant: JudgedVariant, findings: Findings) -> None:
+  """Signatures and collections that name nodes which are not there."""
+  text = (
+    "A signature or collection names this tensor, and the graph does not have "
+    "it. Export again."
+  )
+  named = variant.output_tensors
+  for signature in variant.signatures.values():
+    named += signature.input_tensors
+  for collection in (contract.UPDATE_OPS, contract.REGULARIZATION_LOSSES):
+    named += variant.collection(collection)
+  for tensor in named:
+    if tensor.split(":", 1)[0] not in variant.graph.nodes:
+      findings.add("unloadable", variant.where(tensor), text)
+
+
+def _check_default(variant: JudgedVariant, findings: Findings) -> None:
+  names = variant.signatures
+  if contract.DEFAULT_SIGNATURE not in names:
+    text = (
+      f'Got the signatures {sorted(names)[:10]}; expected one named "default"'
+      f"{hint(names, contract.DEFAULT_SIGNATURE)}. Serve the primary task "
+      "under that name, too."
+    )
+    findings.add("no-default-signature", variant.where(), text)
+
+
+def _check_tasks(variant: JudgedVariant, findings: Findings) -> None:
+  names = variant.signatures
+  if not variant.tasks:
+    hints = "".join(hint(names, task) for task in contract.TASKS)
+    text = (
+      f"Got the signatures {sorted(names)[:10]}; expected "
+      f'"{contract.IMAGE_FEATURE_VECTOR}" or '
+      f'"{contract.IMAGE_CLASSIFICATION}"{hints}.'
+    )
+    findings.add("no-task-signature", variant.where(), text)
+    return
+  for task in contract.TASKS:
+    for signature in names.values():
+      name = signature.name
+      if task in names or name in IMAGE_SIGNATURES:
+        continue
+      # Next to a right name, other names may mean something else.
+      if is_misspelt(name, task):
+        text = f'Got a signature "{name}"; expected "{task}". Rename it.'
+        place = signature.where()
+        findings.add("no-task-signature", place, text, severity="warning")
+
+
+def _check_extra_inputs(signature: JudgedSignature, findings: Findings) -> None:
+  allowed = {contract.IMAGES}
+  if signature.name in _BN_SIGNATURES:
+    allowed.add(contract.BATCH_NORM_MOMENTUM)
+  inputs = set(signature.inputs)
+  if contract.IMAGES not in inputs:
+    # One misnamed input is `images-missing`, and no extra one.
+    inputs -= set(near_misses(inputs, contract.IMAGES)[:1]) or inputs
+  text = (
+    f"Got an input beside {sorted(allowed)}, which every caller would have to "
+    "know. Make it a constant, or move it to a signature of its own."
+  )
+  for name in sorted(inputs - allowed):
+    findings.add("extra-input", signature.where(f'input "{name}"'), text)
+
+
+def _check_default_is_a_task(
+  variant: JudgedVariant, findings: Findings
+) -> None:
+  """C9, C10, as far as files show it; values are compared when it runs."""
+  default = variant.signatures.get(contract.DEFAULT_SIGNATURE)
+  tasks = variant.tasks
+  if default is None or not tasks:
+    return
+  widths = [variant.signatures[task].width for task in tasks]
+  if default.width and all(w and w != default.width for w in widths):
+    text = (
+      f"Got {default.width} values per image; expected those of one of "
+      f"{tasks}, whose widths are {widths}. Serve a task as `default`."
+    )
+    findings.add("default-differs", default.where(), text)
+    return
+  primary = primary_task(variant)
+  if primary is None:
+    return
+  missing = set(variant.signatures[primary].outputs) - set(default.outputs)
+  if missing - {contract.DEFAULT_OUTPUT}:
+    text = (
+      f"It lacks the endpoints {sorted(missing)[:5]} of {primary}, the task "
+      "that it serves; expected the same outputs. Add them."
+    )
+    findings.add("default-differs", default.where(), text)
+
+
+def primary_task(variant: JudgedVariant) -> str | None:
+  """The task whose result `default` is, where the graph shows it."""
+  default = variant.signatures.get(contract.DEFAULT_SIGNATURE)
+  if default is None or default.tensor is None:
+    return None
+  graph, known = variant.graph, dict[str, bytes]()
+  ours = graph.behind_forwarding(default.tensor)
+  for task in variant.tasks:
+    tensor = variant.signatures[task].tensor
+    if tensor is None:
+      continue
+    theirs = graph.behind_forwarding(tensor)
+    if ours == theirs or fingerprint(graph, ours, known) == fingerprint(
+      graph, theirs, known
+    ):
+      return task
+  return None

@@ -1,0 +1,182 @@
+"""Rules about graph variants (F2, F3, C10)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import (
+  JudgedModule,
+  JudgedSignature,
+  JudgedVariant,
+)
+from hub_image_export.checker.report import Findings
+from hub_image_export.untrusted.graph import (
+  VARIABLE_OPS,
+  Graph,
+  node_name,
+  output_index,
+)
+
+
+def check_variants(module: JudgedModule, findings: Findings) -> None:
+  _check_tags(module, findings)
+  inference, train = module.inference, module.train
+  if inference is None or train is None:
+    return
+  for ours, theirs in ((inference, train), (train, inference)):
+    _check_variables(ours, theirs, findings)
+    for signature in ours.image_signatures:
+      _check_signature(signature, theirs, findings)
+  for signature in inference.image_signatures:
+    _check_width(signature, train, findings)
+  _check_penalties(inference, train, findings)
+  _check_train_differs(inference, train, findings)
+
+
+def _check_tags(module: JudgedModule, findings: Findings) -> None:
+  seen = set()
+  for variant in module.variants:
+    text = None
+    if variant.tags in seen:
+      text = "Got two graphs with these tags; expected one. Export again."
+    elif variant.tags not in (contract.INFERENCE_TAGS, contract.TRAIN_TAGS):
+      text = (
+        f"Got the tags {sorted(variant.tags)}; expected none (inference) or "
+        "['train']. Rename the variant."
+      )
+    if text:
+      findings.add("unknown-variant", variant.where(), text)
+    seen.add(variant.tags)
+  if module.inference is None:
+    text = (
+      f"Got the variants {[sorted(v.tags) for v in module.variants]}; "
+      "expected one with no tags, which is what hub.Module(path) takes. Add "
+      "it."
+    )
+    findings.add("no-inference-variant", "", text)
+
+
+def _check_variables(
+  ours: JudgedVariant, theirs: JudgedVariant, findings: Findings
+) -> None:
+  """F3; a variable of another shape counts as another variable."""
+  text = (
+    f"{theirs.where()} has no variable of this name, shape and type; expected "
+    "the same variables in all variants. Create it in both."
+  )
+  known = {(v.key, v.shape, v.dtype) for v in theirs.variables.values()}
+  for v in ours.variables.values():
+    if (v.key, v.shape, v.dtype) not in known:
+      findings.add("variables-differ", ours.where(v.name), text)
+
+
+def _check_signature(
+  ours: JudgedSignature, variant: JudgedVariant, findings: Findings
+) -> None:
+  """The other `variant` has this signature, and its outputs."""
+  theirs = variant.signatures.get(ours.name)
+  if theirs is None:
+    text = (
+      f"{variant.where()} has no such signature; expected the same in all "
+      "variants. Add it there."
+    )
+    findings.add("signatures-differ", ours.where(), text)
+    return
+  text = (
+    f"{variant.where()} has no such output; expected the same endpoints in "
+    "all variants. Add it there."
+  )
+  missing = set(ours.outputs) - set(theirs.outputs) - {contract.DEFAULT_OUTPUT}
+  for key in sorted(missing):
+    findings.add("signatures-differ", ours.where(f'output "{key}"'), text)
+
+
+def _check_width(
+  inference: JudgedSignature, variant: JudgedVariant, findings: Findings
+) -> None:
+  train = variant.signatures.get(inference.name)
+  ours, theirs = inference.width, train.width if train else None
+  if train and ours and theirs and ours != theirs:
+    text = (
+      f"Got {theirs} values per image; expected {ours}, as in the inference "
+      "variant."
+    )
+    findings.add("width-differs", train.where(contract.DEFAULT_OUTPUT), text)
+
+
+def _check_penalties(
+  inference: JudgedVariant, train: JudgedVariant, findings: Findings
+) -> None:
+  name = contract.REGULARIZATION_LOSSES
+  ours, theirs = len(inference.collection(name)), len(train.collection(name))
+  if ours != theirs:
+    text = (
+      f"Got {ours} regularization losses in the inference variant and "
+      f"{theirs} in the training variant; expected the same in both. Add "
+      "every weight penalty to both."
+    )
+    findings.add("penalties-differ", "", text)
+
+
+def _check_train_differs(
+  inference: JudgedVariant, train: JudgedVariant, findings: Findings
+) -> None:
+  """F2: penalties alone make no training variant."""
+  if train.collection(contract.UPDATE_OPS):
+    return
+  if _fingerprints(inference) == _fingerprints(train):
+    text = (
+      "Its outputs are computed exactly as those of the inference variant, "
+      "and it has no UPDATE_OPS. Leave the variant out."
+    )
+    findings.add("train-variant-pointless", train.where(), text)
+
+
+def _fingerprints(variant: JudgedVariant) -> dict[str, dict[str, bytes]]:
+  """By signature and output."""
+  known: dict[str, bytes] = {}
+  return {
+    signature.name: {
+      key: fingerprint(variant.graph, info.name, known)
+      for key, info in signature.outputs.items()
+    }
+    for signature in variant.image_signatures
+  }
+
+
+def fingerprint(graph: Graph, tensor: str, known: dict[str, bytes]) -> bytes:
+  """A hash of how `tensor` is computed, whatever the nodes are called.
+
+  Names count for variables and nothing else. `known` is filled and reused.
+  """
+  pending = [(node_name(tensor), False)]
+  while pending:
+    name, inputs_done = pending.pop()
+    if name in known and known[name] != b"cycle":
+      continue
+    if inputs_done:
+      known[name] = _hash_node(graph, name, known)
+      continue
+    known[name] = b"cycle"
+    pending.append((name, True))
+    pending += [(i, False) for i in graph.inputs(name) if i not in known]
+  return known[node_name(tensor)] + bytes(str(output_index(tensor)), "ascii")
+
+
+def _hash_node(graph: Graph, name: str, known: dict[str, bytes]) -> bytes:
+  digest = hashlib.sha256()
+  node = graph.nodes.get(name)
+  if node is None:
+    return b"missing"
+  digest.update(node.op.encode())
+  if node.op in VARIABLE_OPS:
+    digest.update(name.encode())
+  for key in sorted(node.attr):
+    if not key.startswith("_") and key not in ("shared_name", "container"):
+      digest.update(key.encode())
+      digest.update(node.attr[key].SerializeToString(deterministic=True))
+  for tensor in node.input:
+    digest.update(known.get(node_name(tensor), b"missing"))
+    digest.update(f"{tensor[:1] == '^'}{output_index(tensor)}".encode())
+  return digest.digest()
