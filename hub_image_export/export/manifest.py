@@ -16,7 +16,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hub_image_export import contract, version
-from hub_image_export.publishing.archive import files_of, sha256_of
+from hub_image_export.files.listing import files_of, sha256_of
 from hub_image_export.tensorflow_api.compat import hub, tf
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from hub_image_export.graph.graph_defs import canonical, ordering_nodes
 from hub_image_export.sources import preprocessing
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import GraphDef
-from hub_image_export.tracing.variable_table import Variable
 from hub_image_export.tracing.variants import Variant
+from hub_image_export.weights.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)

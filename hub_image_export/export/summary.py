@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hub_image_export import contract
 from hub_image_export.checker import Report
 from hub_image_export.export.verification import Difference
-from hub_image_export.files.staging import directory_size
+from hub_image_export.files.listing import directory_size
 from hub_image_export.weights import checkpoint_writer as weights
 
 if TYPE_CHECKING:

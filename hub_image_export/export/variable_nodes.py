@@ -22,7 +22,7 @@ from hub_image_export.tensorflow_api.protos import (
   NodeDef,
   VariableDef,
 )
-from hub_image_export.tracing.variable_table import Variable
+from hub_image_export.weights.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -230,13 +229,3 @@ def _hint(error: OSError) -> str:
     if error.errno == code or os.strerror(code) in str(error):
       return hint
   return ""
-
-
-def directory_size(path: str) -> int:
-  """Bytes of all regular files below `path`."""
-  total = 0
-  for folder, _, files in os.walk(path):
-    for name in files:
-      status = os.lstat(os.path.join(folder, name))
-      total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-  return total

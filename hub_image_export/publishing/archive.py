@@ -8,7 +8,6 @@ a web server, which it asks with `?tf-hub-format=compressed`.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import re
 import tarfile
@@ -18,6 +17,7 @@ from absl import logging
 
 from hub_image_export import arguments, contract
 from hub_image_export.errors import ExportError
+from hub_image_export.files.listing import files_of, sha256_of
 from hub_image_export.files.new_file import new_file
 
 SUFFIX = ".tar.gz"
@@ -69,26 +69,6 @@ def write_archive(
   with new_file(path, SUFFIX, overwrite=overwrite) as file:
     _pack(module, _members(module), file)
   return sha256_of(path)
-
-
-def sha256_of(path: str) -> str:
-  """Of a file's bytes, as hexadecimal digits."""
-  digest = hashlib.sha256()
-  with open(path, "rb") as file:
-    while chunk := file.read(2**20):
-      digest.update(chunk)
-  return digest.hexdigest()
-
-
-def files_of(module: str) -> list[str]:
-  """Relative paths of all files of a module, with slashes, sorted."""
-  found = []
-  for folder, folders, names in os.walk(module):
-    links = [f for f in folders if os.path.islink(os.path.join(folder, f))]
-    for name in [*names, *links]:
-      path = os.path.relpath(os.path.join(folder, name), module)
-      found.append(path.replace(os.sep, "/"))
-  return sorted(found)
 
 
 def _members(module: str) -> list[str]:

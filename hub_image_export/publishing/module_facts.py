@@ -11,7 +11,7 @@ from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
 from hub_image_export.export.labels import load_labels
 from hub_image_export.export.manifest import read_manifest
-from hub_image_export.files.staging import directory_size
+from hub_image_export.files.listing import directory_size
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.tensorflow_api.protos import SavedModel
 

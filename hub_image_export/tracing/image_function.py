@@ -17,12 +17,9 @@ from hub_image_export.tracing.trace import Plan, Trace, trace
 from hub_image_export.tracing.training_independence import (
   training_cannot_differ,
 )
-from hub_image_export.tracing.variable_table import (
-  Variable,
-  VariableTable,
-  used,
-)
+from hub_image_export.tracing.variable_table import VariableTable, used
 from hub_image_export.tracing.variants import Variant, make_variant
+from hub_image_export.weights.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from hub_image_export.tensorflow_api import private
-from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.trace import Trace
+from hub_image_export.weights.variable import Variable, handle_of
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_./\\-]")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Variable:
-  """A variable of the module.
-
-  Attributes:
-    name: as at the source (`bn_Conv1/gamma`), made unique where names repeat.
-    source: the user's own variable.
-    trainable: whether it stands in TRAINABLE_VARIABLES.
-    stored: reads the module's value from a checkpoint; None where that is the
-      value which `source` has.
-  """
-
-  name: str
-  source: Any
-  trainable: bool
-  stored: Callable[[], Any] | None = None
-
-  @property
-  def dtype(self) -> Any:
-    return self.source.dtype
-
-  @property
-  def shape(self) -> Any:
-    return self.source.shape
-
-  def read(self) -> Any:
-    """The value, as an eager tensor; a live one shares its memory."""
-    if self.stored is not None:
-      return tf.constant(self.stored())
-    return tf.raw_ops.ReadVariableOp(
-      resource=self.source.handle, dtype=self.source.dtype
-    )
 
 
 class VariableTable:
@@ -132,13 +97,6 @@ def _keras_variables(trace: Trace) -> dict[int, tuple[str, bool]]:
       handle = id(handle_of(variable))
       found[handle] = name, handle in trainable
   return found
-
-
-def handle_of(variable: Any) -> Any:
-  """The resource behind a variable of TensorFlow or of Keras 3."""
-  if hasattr(variable, "handle"):
-    return variable.handle
-  return variable.value.handle
 
 
 def used(variables: Iterable[Variable]) -> tuple[Variable, ...]:

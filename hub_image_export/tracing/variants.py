@@ -37,7 +37,7 @@ from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.graph.simplify import bypass_redundant_nodes
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
-from hub_image_export.tracing.variable_table import Variable
+from hub_image_export.weights.variable import Variable
 
 
 @dataclasses.dataclass(frozen=True)

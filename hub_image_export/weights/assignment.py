@@ -12,9 +12,9 @@ from absl import logging
 
 from hub_image_export.errors import WeightsError
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.variable_table import Variable
 from hub_image_export.weights.names import EMA_SUFFIX, NameRules
 from hub_image_export.weights.readers import NamedValues
+from hub_image_export.weights.variable import Variable
 
 _WIDENED = frozenset({tf.float16, tf.bfloat16})
 _COUNTERS = re.compile(

@@ -12,7 +12,7 @@ import numpy as np
 from hub_image_export import contract, progress
 from hub_image_export.errors import WeightsError, reason
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.variable_table import Variable
+from hub_image_export.weights.variable import Variable
 
 # Values from a file are held in memory while they are written, a group of
 # variables at a time. Those in memory already are written by all processors.

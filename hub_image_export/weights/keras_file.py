@@ -14,9 +14,9 @@ import numpy as np
 
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.variable_table import Variable, handle_of
 from hub_image_export.weights import keras_model as keras_weights
 from hub_image_export.weights.readers import NamedValues, keras_files
+from hub_image_export.weights.variable import Variable, handle_of
 
 
 def read(model: Any, path: str, variables: Iterable[Variable]) -> NamedValues:

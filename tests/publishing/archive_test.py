@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.publishing import archive as archive_lib
+from hub_image_export.files import listing
 from tests.publishing import hub_rules
 
 
@@ -25,7 +25,7 @@ def test_the_module_stands_at_the_root_sorted(module, archive):
   names = [member.name for member in members]
   assert names == sorted(names)
   files = [member.name for member in members if member.isfile()]
-  assert files == archive_lib.files_of(str(module))
+  assert files == listing.files_of(str(module))
   assert "saved_model.pb" in files
 
 

@@ -9,11 +9,8 @@ import pytest
 
 import hub_image_export as hie
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.variable_table import (
-  Variable,
-  VariableTable,
-  used,
-)
+from hub_image_export.tracing.variable_table import VariableTable, used
+from hub_image_export.weights.variable import Variable
 from tests.support.consumer import Consumer
 
 v1 = tf.compat.v1

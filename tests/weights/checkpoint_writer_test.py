@@ -11,8 +11,8 @@ import pytest
 
 from hub_image_export import errors
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.variable_table import Variable
 from hub_image_export.weights import checkpoint_writer as weights
+from hub_image_export.weights.variable import Variable
 
 
 def variable(name, value, dtype=None):
