@@ -12,12 +12,10 @@ from tests.bad_input import (
   flag_rows,
   module_rows,
   publishing_rows,
-  task_rows,
 )
 
 ARGUMENT_ROWS = (
   *builder_rows.ROWS,
-  *task_rows.ROWS,
   *export_rows.ROWS,
   *module_rows.ROWS,
   *publishing_rows.ROWS,

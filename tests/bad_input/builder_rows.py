@@ -10,12 +10,15 @@ from tests.bad_input import values
 from tests.bad_input.row import (
   Made,
   Row,
-  accepted,
+  Values,
+  beyond,
   file,
-  refused,
-  wrong_type,
-  wrong_value,
+  good,
+  rows,
+  types,
+  wrong,
 )
+from tests.support.models import CLASSES, FEATURES
 
 BUILDERS = (
   "make_feature_vector_module",
@@ -24,166 +27,182 @@ BUILDERS = (
 )
 # The widest image of ten rows that has less than 2**31 numbers.
 _WIDEST = (2**31 - 1) // 3 // 10
-
-
-def _function(make) -> Made:
-  return Made("function", lambda place: make(place.network))
+_NOT_SOURCES = [None, 3, True, b"x", [], {}, os, object]
+_BAD_NUMBERS = [
+  ("0.5", 0.5), (0.5, None), (True, 0.5), ([0.5, 0.5], 0.5), (0.5, [[1.0]]),
+  (math.nan, 0.5), (0.5, math.inf), (1e39, 1.0), (10**5000, 1),
+]  # fmt: skip
+_NOT_PREPROCESS = [3, True, b"tf", {"mean": 0.5}, {0.5, 0.1}, str]
+_NOT_LABELS = [3, True, b"abc", bytearray(b"abc"), {"a": 1}, {"a", "b", "c"}]
 
 
 def _all_builders(call: str) -> list[Row]:
   """What all builders take."""
-  return [
-    *wrong_type(
-      call,
-      "fn",
-      [
-        None,
-        3,
-        True,
-        b"x",
-        [],
-        {},
-        os,
-        object,
-        values.GENERATOR,
-        values.Bytes(),
+  failed = hie.SourceError
+  return rows(
+    call,
+    {
+      "fn": [
+        types([*_NOT_SOURCES, values.GENERATOR, values.Bytes()], "expected"),
+        wrong(
+          [*values.BAD_PATHS, "/no/such", *values.REMOTE],
+          "expected",
+          "SavedModel",
+        ),
+        wrong([file("plain"), file("file")], "saved_model.pb"),
+        wrong([file("damaged")], "cannot be loaded", exception=failed),
       ],
-      "expected",
-    ),
-    *wrong_value(
-      call,
-      "fn",
-      [*values.BAD_PATHS, "/no/such", *values.REMOTE],
-      "expected",
-      "SavedModel",
-    ),
-    *wrong_value(call, "fn", [file("plain"), file("file")], "saved_model.pb"),
-    *wrong_value(
-      call,
-      "fn",
-      [file("damaged")],
-      "cannot be loaded",
-      exception=hie.SourceError,
-    ),
-    *_sizes(call, "height", width=10),
-    *_sizes(call, "width", height=10),
-    *wrong_type(call, "arch_name", values.NOT_STRINGS, "expected a name"),
-    *wrong_value(
-      call,
-      "arch_name",
-      ["", " ", "Net/", "/Net", " Net", "a\nb", "a\0b"],
-      "InceptionV3",
-    ),
-    *refused(call, "arch_name", [values.SURROGATE, "/" * 100_000], "expected"),
-    *accepted(call, "arch_name", [None, "Größe", values.Text("Net"), "A/B"]),
-    *_preprocess(call),
-    *_lists(call, "endpoints"),
-    *wrong_value(call, "endpoints", [["konv"]], "there is no layer", late=True),
-    *accepted(call, "endpoints", [None, [], (), set(), frozenset()]),
-    *_lists(call, "drop_collections"),
-    *wrong_type(call, "drop_collections", [None], "list of strings"),
-    *wrong_value(
-      call,
-      "drop_collections",
-      [["variables"], ["update_ops"], {"regularization_losses"}],
-      "Leave them out",
-    ),
-    *accepted(call, "drop_collections", [[], {"losses"}, ("no_such",)]),
-    *_switches(call),
-  ]
-
-
-def _sizes(call: str, argument: str, **other: int) -> list[Row]:
-  return [
-    *wrong_type(call, argument, values.NOT_SIZES, "positive integer"),
-    *wrong_value(call, argument, values.BAD_SIZES, "positive integer"),
-    *refused(call, argument, [_WIDEST + 1], "2**31", **other),
-    *accepted(call, argument, [*values.GOOD_SIZES, _WIDEST], **other),
-  ]
-
-
-def _preprocess(call: str) -> list[Row]:
-  name = "preprocess"
-  return [
-    *wrong_type(
-      call,
-      name,
-      [3, True, b"tf", {"mean": 0.5}, {0.5, 0.1}, str, values.GENERATOR],
-      "expected None",
-      "torch",
-    ),
-    *wrong_value(
-      call,
-      name,
-      ["torche", "", "TF", values.LONG, values.SURROGATE],
-      "expected one of",
-    ),
-    *wrong_value(call, name, [(), (0.5,), [0.5, 0.5, 0.5]], "(mean, std)"),
-    *wrong_value(
-      call,
-      name,
-      [
-        ("0.5", 0.5),
-        (0.5, None),
-        (True, 0.5),
-        ([0.5, 0.5], 0.5),
-        (0.5, [[1.0]]),
-        (math.nan, 0.5),
-        (0.5, math.inf),
-        (1e39, 1.0),
-        (10**5000, 1),
+      "height": [*_sizes(), *_widest(width=10)],
+      "width": [*_sizes(), *_widest(height=10)],
+      "arch_name": [
+        types(values.NOT_STRINGS, "expected a name"),
+        wrong(["", " ", "Net/", "/Net", " Net", "a\nb", "a\0b"], "InceptionV3"),
+        beyond([values.SURROGATE, "/" * 100_000], "expected"),
+        good([None, "Größe", values.Text("Net"), "A/B"]),
       ],
-      "finite number",
-    ),
-    *wrong_value(
-      call, name, [(0.5, 0.0), (0.5, -0.5), (0.5, [1.0, 0.0, 1.0])], "zero"
-    ),
-    *wrong_value(call, name, [(127.5, 127.5), (-1, 1)], "255"),
-    *wrong_value(
-      call,
-      name,
-      [lambda images: None, lambda images: "text"],
-      "returned",
-      exception=TypeError,
-    ),
-    *wrong_value(
-      call,
-      name,
-      [lambda: 3, lambda images: images + "text"],
-      "raised",
-      exception=hie.SourceError,
-    ),
-    *accepted(
-      call, name, [None, "tf", values.Text("tf"), (0, 1), [1.0, 1e-30]]
-    ),
+      "preprocess": [
+        types([*_NOT_PREPROCESS, values.GENERATOR], "expected None", "torch"),
+        wrong(
+          ["torche", "", "TF", values.LONG, values.SURROGATE], "expected one of"
+        ),
+        wrong([(), (0.5,), [0.5, 0.5, 0.5]], "(mean, std)"),
+        wrong(_BAD_NUMBERS, "finite number"),
+        wrong([(0.5, 0.0), (0.5, -0.5), (0.5, [1.0, 0.0, 1.0])], "zero"),
+        wrong([(127.5, 127.5), (-1, 1)], "255"),
+        wrong(
+          [lambda images: None, lambda images: "text"],
+          "returned",
+          exception=TypeError,
+        ),
+        wrong(
+          [lambda: 3, lambda images: images + "text"],
+          "raised",
+          exception=failed,
+        ),
+        good([None, "tf", values.Text("tf"), (0, 1), [1.0, 1e-30]]),
+      ],
+      "endpoints": [
+        *_lists(),
+        wrong([["konv"]], "there is no layer", late=True),
+        good([None, [], (), set(), frozenset()]),
+      ],
+      "drop_collections": [
+        *_lists(),
+        types([None], "list of strings"),
+        wrong(
+          [["variables"], ["update_ops"], {"regularization_losses"}],
+          "Leave them out",
+        ),
+        good([[], {"losses"}, ("no_such",)]),
+      ],
+      **_switches(),
+    },
+  )
+
+
+def _sizes(not_sizes: list = values.NOT_SIZES) -> list[Values]:
+  expected = "positive integer"
+  return [types(not_sizes, expected), wrong(values.BAD_SIZES, expected)]
+
+
+def _widest(**other: int) -> list[Values]:
+  return [
+    beyond([_WIDEST + 1], "2**31", **other),
+    good([*values.GOOD_SIZES, _WIDEST], **other),
   ]
 
 
-def _lists(call: str, argument: str) -> list[Row]:
-  return wrong_type(
-    call, argument, [*values.NOT_LISTS, *values.BAD_ITEMS], "list of strings"
-  ) + refused(call, argument, [[values.SURROGATE]], "lone surrogates")
+def _lists() -> list[Values]:
+  return [
+    types([*values.NOT_LISTS, *values.BAD_ITEMS], "list of strings"),
+    beyond([[values.SURROGATE]], "lone surrogates"),
+  ]
 
 
-def _switches(call: str) -> list[Row]:
+def _switches() -> dict[str, list[Values]]:
   is_none = [value for value in values.NOT_BOOLS if value is not None]
   momentum = [v for v in values.NOT_BOOLS if not isinstance(v, (int, float))]
-  return [
-    *wrong_type(call, "variable_size", values.NOT_BOOLS, "True or False"),
-    *wrong_type(call, "allow_custom_gradients", values.NOT_BOOLS, "True or F"),
-    *wrong_type(call, "training", is_none, "True or False"),
-    *wrong_value(call, "training", [True], "is_training", "F2", late=True),
-    *wrong_type(call, "batch_norm_momentum", momentum, "True or False"),
-    *wrong_value(
-      call, "batch_norm_momentum", [0, 1, 0.9, 0.0], "0.99 holds", "H1"
-    ),
-    *refused(
-      call, "batch_norm_momentum", [1.5, -0.1, math.nan, 10**5000], "[0, 1]"
-    ),
-    *wrong_value(call, "batch_norm_momentum", [True], "H1", late=True),
-    *accepted(call, "training", [None, False]),
-    *accepted(call, "variable_size", [True]),
+  either = "True or False"
+  return {
+    "variable_size": [types(values.NOT_BOOLS, either), good([True])],
+    "allow_custom_gradients": [types(values.NOT_BOOLS, either)],
+    "training": [
+      types(is_none, either),
+      wrong([True], "is_training", "F2", late=True),
+      good([None, False]),
+    ],
+    "batch_norm_momentum": [
+      types(momentum, either),
+      wrong([0, 1, 0.9, 0.0], "0.99 holds", "H1"),
+      beyond([1.5, -0.1, math.nan, 10**5000], "[0, 1]"),
+      wrong([True], "H1", late=True),
+    ],
+  }
+
+
+def _classes(call: str) -> list[Row]:
+  """What builders of classifiers take."""
+  a_list = ["a", "b", "c"]
+  not_sizes = [value for value in values.NOT_SIZES if value is not None]
+  return rows(
+    call,
+    {
+      "num_classes": [
+        *_sizes(not_sizes),
+        wrong([2, 4], "3 scores", "1001", late=True),
+        beyond([2**31], "2**31"),
+        good([3, None]),
+      ],
+      "labels": [
+        types([*_NOT_LABELS, values.GENERATOR, values.Bytes()], "expected"),
+        wrong([[], ()], "there are none"),
+        wrong([["a", 3, "c"], ["a", None, "c"], [b"a"]], "expected a string"),
+        wrong([["a", "", "c"], ["a", " ", "c"]], "1 is blank"),
+        wrong([["a", "b\nc", "d"], [" a", "b", "c"]], "one line"),
+        wrong([["a", "b", "a"]], "labels 0 and 2"),
+        wrong([[values.SURROGATE, "b", "c"]], "label 0"),
+        wrong([["a"] * 10_000, [3] * 10_000], "more)"),
+        wrong(values.BAD_PATHS, "text file"),
+        wrong(["/no/such", file("plain")], "file"),
+        wrong([file("latin")], "not UTF-8"),
+        wrong([file("empty")], "label 0 is blank"),
+        wrong([["a", "b"]], "2 labels", "3 classes", late=True),
+        good([None, a_list, tuple(a_list), *values.paths("labels")]),
+      ],
+    },
+  )
+
+
+def _feature_layer(call: str) -> list[Row]:
+  network = Made("network", lambda place: place.network)
+  feature_layer = [
+    types(values.NOT_STRINGS, "Keras layer"),
+    wrong(["", " ", "a\nb", values.SURROGATE], "Keras layer"),
+    wrong(["konv"], "no layer", late=True, fn=network),
+    good([None]),
   ]
+  return rows(call, {"feature_layer": feature_layer})
 
 
-ROWS = tuple(row for call in BUILDERS for row in _all_builders(call))
+def _default_task() -> list[Row]:
+  classes = Made(
+    "one task", lambda place: lambda x: {CLASSES: place.network(x)}
+  )
+  default_task = [
+    types([None, *values.NOT_STRINGS], "image_classification"),
+    wrong(
+      ["", "default", "Image_Classification", values.LONG], "expected one of"
+    ),
+    wrong(["image_clasification"], "Did you mean 'image_classification'"),
+    wrong([FEATURES], "expected it among them", late=True, fn=classes),
+    good([CLASSES, FEATURES, values.Text(CLASSES)]),
+  ]
+  return rows("make_image_module", {"default_task": default_task})
+
+
+ROWS = (
+  *(row for call in BUILDERS for row in _all_builders(call)),
+  *(row for call in BUILDERS[1:] for row in _classes(call)),
+  *(row for call in BUILDERS[::2] for row in _feature_layer(call)),
+  *_default_task(),
+)

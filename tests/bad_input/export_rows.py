@@ -7,14 +7,19 @@ from tests.bad_input import values
 from tests.bad_input.row import (
   Made,
   Row,
-  accepted,
+  beyond,
   file,
-  refused,
-  wrong_type,
-  wrong_value,
+  good,
+  rows,
+  types,
+  wrong,
 )
 
-_NOT_PATHS = [None, *values.NOT_PATHS]
+_EXPORT, _WITH_WEIGHTS = (
+  "ImageModuleSpec.export",
+  "ImageModuleSpec.with_weights",
+)
+_EITHER = "True or False"
 
 
 def _weights(call: str, **others) -> list[Row]:
@@ -22,149 +27,86 @@ def _weights(call: str, **others) -> list[Row]:
   same = Made("lambda", lambda place: lambda name: name)
   one = Made("lambda", lambda place: lambda name: "scale")
   number = Made("lambda", lambda place: lambda name: 3)
-  return [
-    *wrong_type(
-      call,
-      "name_transform_fn",
-      [3, "", b"f", True, [], str, {}],
-      "a function on names",
-      **others,
-    ),
-    *wrong_value(
-      call,
-      "name_transform_fn",
-      [number],
-      "'scale' is 3",
-      exception=TypeError,
-      **others,
-    ),
-    *accepted(call, "name_transform_fn", [None, same], **others),
-    *wrong_type(
-      call,
-      "checkpoint_prefix",
-      [None, *values.NOT_STRINGS],
-      "a string",
-      **others,
-    ),
-    *wrong_value(
-      call,
-      "checkpoint_prefix",
-      ["no/such"],
-      "2 variables",
-      exception=hie.WeightsError,
-      **others,
-    ),
-    *refused(
-      call, "checkpoint_prefix", [values.SURROGATE], "surrogates", **others
-    ),
-    *accepted(call, "checkpoint_prefix", ["", "/"], **others),
-    *wrong_type(
-      call,
-      "checkpoint_map",
-      [*values.NOT_MAPPINGS, *values.BAD_PAIRS],
-      "dict",
-      **others,
-    ),
-    *wrong_value(
-      call,
-      "checkpoint_map",
-      [{"[": "a"}, {"(.*)": r"\9"}, {"(.*)": r"\g<no>"}],
-      "a regular expression",
-      **others,
-    ),
-    *wrong_value(
-      call,
-      "checkpoint_map",
-      [{"no_such": "a"}],
-      "is no variable",
-      exception=hie.WeightsError,
-      **others,
-    ),
-    *accepted(call, "checkpoint_map", [None, {}, {"s(.*)": r"s\1"}], **others),
-    *wrong_type(call, "ema", values.NOT_BOOLS, "True or False", **others),
-    *wrong_value(
-      call,
-      "ema",
-      [True],
-      "no moving average",
-      exception=hie.WeightsError,
-      **others,
-    ),
-    *wrong_type(call, "strict", values.NOT_BOOLS, "True or False", **others),
-    *accepted(call, "strict", [True], **others),
-    Row(
-      call,
-      "name_transform_fn",
-      "value",
-      one,
-      hie.WeightsError,
-      ("would be the value of",),
-      others,
-    ),
-  ]
+  failed = hie.WeightsError
+  return rows(
+    call,
+    {
+      "name_transform_fn": [
+        types([3, "", b"f", True, [], str, {}], "a function on names"),
+        wrong([number], "'scale' is 3", exception=TypeError),
+        wrong([one], "would be the value of", exception=failed),
+        good([None, same]),
+      ],
+      "checkpoint_prefix": [
+        types([None, *values.NOT_STRINGS], "a string"),
+        wrong(["no/such"], "2 variables", exception=failed),
+        beyond([values.SURROGATE], "surrogates"),
+        good(["", "/"]),
+      ],
+      "checkpoint_map": [
+        types([*values.NOT_MAPPINGS, *values.BAD_PAIRS], "dict"),
+        wrong(
+          [{"[": "a"}, {"(.*)": r"\9"}, {"(.*)": r"\g<no>"}],
+          "a regular expression",
+        ),
+        wrong([{"no_such": "a"}], "is no variable", exception=failed),
+        good([None, {}, {"s(.*)": r"s\1"}]),
+      ],
+      "ema": [
+        types(values.NOT_BOOLS, _EITHER),
+        wrong([True], "no moving average", exception=failed),
+      ],
+      "strict": [types(values.NOT_BOOLS, _EITHER), good([True])],
+    },
+    **others,
+  )
 
 
 def _checkpoint_path(call: str) -> list[Row]:
-  name = "checkpoint_path"
-  not_paths = [value for value in _NOT_PATHS if value is not None]
-  return [
-    *wrong_type(call, name, not_paths, "the path of a checkpoint"),
-    *wrong_value(
-      call, name, [*values.BAD_PATHS, *values.REMOTE], "a checkpoint"
-    ),
-    *wrong_value(
-      call,
-      name,
+  failed = hie.WeightsError
+  checkpoint_path = [
+    types(values.NOT_PATHS, "the path of a checkpoint"),
+    wrong([*values.BAD_PATHS, *values.REMOTE], "a checkpoint"),
+    wrong(
       ["/no/such", file("plain"), file("file")],
       "expected the prefix",
-      exception=hie.WeightsError,
+      exception=failed,
     ),
-    *wrong_value(
-      call, name, [file("damaged")], "no index", exception=hie.WeightsError
-    ),
-    *accepted(call, name, [*values.paths("weights.npz"), file("module")]),
+    wrong([file("damaged")], "no index", exception=failed),
+    good([*values.paths("weights.npz"), file("module")]),
   ]
+  return rows(call, {"checkpoint_path": checkpoint_path})
 
 
 def _export() -> list[Row]:
-  call = "ImageModuleSpec.export"
-  weights = file("weights.npz")
-  exists = dict(exception=hie.ExportError)
-  return [
-    *wrong_type(call, "path", _NOT_PATHS, "directory"),
-    *wrong_value(call, "path", values.REMOTE, "not local"),
-    *refused(call, "path", values.BAD_PATHS, "directory"),
-    *wrong_value(
-      call, "path", [file("module"), file("file")], "exists", **exists
-    ),
-    *refused(call, "path", values.too_long(), "at most", "bytes"),
-    *wrong_value(
-      call, "path", [file("plain")], "no module", overwrite=True, **exists
-    ),
-    *_switch(call, "overwrite"),
-    *_switch(call, "verify"),
-    *_switch(call, "check"),
-    *_checkpoint_path(call),
-    *_weights(call, checkpoint_path=weights),
-    *wrong_value(
-      call,
-      "name_transform_fn",
-      [Made("f", lambda place: id)],
-      "without checkpoint_path",
-    ),
-    *wrong_value(call, "ema", [True, False], "without checkpoint_path"),
-  ]
-
-
-def _switch(call: str, argument: str) -> list[Row]:
-  return wrong_type(call, argument, values.NOT_BOOLS, "True or False")
+  failed = hie.ExportError
+  function = Made("f", lambda place: id)
+  unused = "without checkpoint_path"
+  return rows(
+    _EXPORT,
+    {
+      "path": [
+        types([None, *values.NOT_PATHS], "directory"),
+        wrong(values.REMOTE, "not local"),
+        beyond(values.BAD_PATHS, "directory"),
+        wrong([file("module"), file("file")], "exists", exception=failed),
+        beyond(values.too_long(), "at most", "bytes"),
+        wrong([file("plain")], "no module", exception=failed, overwrite=True),
+      ],
+      **dict.fromkeys(
+        ("overwrite", "verify", "check"), [types(values.NOT_BOOLS, _EITHER)]
+      ),
+      "name_transform_fn": [wrong([function], unused)],
+      "ema": [wrong([True, False], unused)],
+    },
+  )
 
 
 ROWS = (
   *_export(),
-  *_checkpoint_path("ImageModuleSpec.with_weights"),
-  *wrong_type(
-    "ImageModuleSpec.with_weights", "checkpoint_path", [None], "path"
-  ),
-  *_weights("ImageModuleSpec.with_weights"),
+  *_checkpoint_path(_EXPORT),
+  *_weights(_EXPORT, checkpoint_path=file("weights.npz")),
+  *_checkpoint_path(_WITH_WEIGHTS),
+  *rows(_WITH_WEIGHTS, {"checkpoint_path": [types([None], "path")]}),
+  *_weights(_WITH_WEIGHTS),
 )

@@ -7,16 +7,10 @@ import dataclasses
 import hub_image_export as hie
 from hub_image_export.publishing.details import PageDetails
 from tests.bad_input import values
-from tests.bad_input.row import (
-  Row,
-  accepted,
-  file,
-  refused,
-  wrong_type,
-  wrong_value,
-)
+from tests.bad_input.row import Row, beyond, file, good, rows, types, wrong
 
 _NOT_PATHS = [None, *values.NOT_PATHS]
+_EITHER = "True or False"
 # A form that each of the publisher's words cannot have.
 _BAD_DETAILS = {
   "handle": ["pets", "My-Lab/pets/1", "a/b/1\n<!-- license: mit -->"],
@@ -32,86 +26,83 @@ _BAD_DETAILS = {
 
 def _written(call: str, suffix: str, there: str) -> list[Row]:
   """What archive and page have in common."""
-  failed = dict(exception=hie.ExportError)
-  return [
-    *wrong_type(call, "module", _NOT_PATHS, "a module's directory"),
-    *wrong_value(call, "module", values.REMOTE, "on this machine"),
-    *refused(call, "module", values.BAD_PATHS, "a module's directory"),
-    *wrong_type(call, "path", _NOT_PATHS, f"a {suffix} file"),
-    *wrong_value(call, "path", values.REMOTE, "on this machine"),
-    *refused(call, "path", values.BAD_PATHS, f"a {suffix} file"),
-    *wrong_value(call, "path", ["m.zip", suffix, suffix + "/"], suffix),
-    *wrong_value(
-      call, "path", ["/no/such/m" + suffix], "no directory", **failed
-    ),
-    *refused(call, "path", values.too_long(suffix), "at most", "bytes"),
-    *wrong_value(call, "path", [file(there)], "exists", **failed),
-    *wrong_type(call, "overwrite", values.NOT_BOOLS, "True or False"),
-    *accepted(call, "overwrite", [False, True]),
-  ]
+  failed = hie.ExportError
+  return rows(
+    call,
+    {
+      "module": [
+        types(_NOT_PATHS, "a module's directory"),
+        wrong(values.REMOTE, "on this machine"),
+        beyond(values.BAD_PATHS, "a module's directory"),
+      ],
+      "path": [
+        types(_NOT_PATHS, f"a {suffix} file"),
+        wrong(values.REMOTE, "on this machine"),
+        beyond(values.BAD_PATHS, f"a {suffix} file"),
+        wrong(["m.zip", suffix, suffix + "/"], suffix),
+        wrong(["/no/such/m" + suffix], "no directory", exception=failed),
+        beyond(values.too_long(suffix), "at most", "bytes"),
+        wrong([file(there)], "exists", exception=failed),
+      ],
+      "overwrite": [types(values.NOT_BOOLS, _EITHER), good([False, True])],
+    },
+  )
 
 
-def _module_page() -> list[Row]:
-  call = "write_module_page"
-  rows = []
-  for field in dataclasses.fields(PageDetails):
-    optional = field.default is None
-    not_strings = [*values.NOT_STRINGS, *([] if optional else [None])]
-    bad = [*_BAD_DETAILS[field.name], values.LONG]
-    rows += wrong_type(call, field.name, not_strings, "expected a string")
-    rows += refused(call, field.name, [values.SURROGATE], "lone surrogates")
-    if field.name == "description":  # Any other text is one.
-      bad.remove(values.LONG)
-    rows += wrong_value(call, field.name, bad, "expected")
-  return [
-    *_written(call, ".md", "there.md"),
-    *rows,
-    *wrong_value(
-      call,
-      "module",
-      ["/no/such", file("file")],
-      "breaks the contract",
-      exception=hie.CheckError,
-    ),
+def _detail(field: dataclasses.Field) -> list[Row]:
+  optional = field.default is None
+  not_strings = [*values.NOT_STRINGS, *([] if optional else [None])]
+  # Any text is a description.
+  long = [] if field.name == "description" else [values.LONG]
+  detail = [
+    types(not_strings, "expected a string"),
+    beyond([values.SURROGATE], "lone surrogates"),
+    wrong([*_BAD_DETAILS[field.name], *long], "expected"),
   ]
+  return rows("write_module_page", {field.name: detail})
 
 
 def _application() -> list[Row]:
-  call, build = "applications.get", "application_models.build"
-  not_sizes = [value for value in values.NOT_SIZES if value is not None]
-  return [
-    *wrong_type(call, "name", [None, *values.NOT_STRINGS], "a string"),
-    *wrong_value(
-      call, "name", ["", "MobilNet", "mobilenet", values.LONG], "Keras has no"
-    ),
-    *accepted(call, "name", ["MobileNet", values.Text("MobileNet")]),
-    *wrong_type(build, "task", [None, *values.NOT_STRINGS], "'all'"),
-    *wrong_value(build, "task", ["", "features"], "expected one of"),
-    *accepted(build, "task", ["feature_vector"]),
-    *wrong_type(build, "weights", _NOT_PATHS, "a file of weights"),
-    *refused(build, "weights", values.BAD_PATHS, "a file of weights"),
-    *wrong_value(build, "weights", values.REMOTE, "a file of weights"),
-    *(
-      row
-      for name in ("height", "width", "num_classes")
-      for row in (
-        *wrong_type(build, name, not_sizes, "positive integer"),
-        *wrong_value(build, name, values.BAD_SIZES, "positive integer"),
-      )
-    ),
-    *wrong_type(build, "variable_size", values.NOT_BOOLS, "True or False"),
+  call = "application_models.build"
+  name = [
+    types([None, *values.NOT_STRINGS], "a string"),
+    wrong(["", "MobilNet", "mobilenet", values.LONG], "Keras has no"),
+    good(["MobileNet", values.Text("MobileNet")]),
   ]
+  not_sizes = [value for value in values.NOT_SIZES if value is not None]
+  size = "positive integer"
+  return rows("applications.get", {"name": name}) + rows(
+    call,
+    {
+      "task": [
+        types([None, *values.NOT_STRINGS], "'all'"),
+        wrong(["", "features"], "expected one of"),
+        good(["feature_vector"]),
+      ],
+      "weights": [
+        types(_NOT_PATHS, "a file of weights"),
+        beyond(values.BAD_PATHS, "a file of weights"),
+        wrong(values.REMOTE, "a file of weights"),
+      ],
+      **dict.fromkeys(
+        ("height", "width", "num_classes"),
+        [types(not_sizes, size), wrong(values.BAD_SIZES, size)],
+      ),
+      "variable_size": [types(values.NOT_BOOLS, _EITHER)],
+    },
+  )
 
 
+_NOTHING = ["/no/such", file("file")]
+_NO_FORMAT = wrong(
+  [*_NOTHING, file("plain")], "TF1 Hub format", exception=hie.ExportError
+)
+_NO_MODULE = wrong(_NOTHING, "breaks the contract", exception=hie.CheckError)
 ROWS = (
   *_written("write_archive", ".tar.gz", "there.tar.gz"),
-  *wrong_value(
-    "write_archive",
-    "module",
-    ["/no/such", file("plain"), file("file")],
-    "TF1 Hub format",
-    exception=hie.ExportError,
-  ),
-  *_module_page(),
+  *rows("write_archive", {"module": [_NO_FORMAT]}),
+  *_written("write_module_page", ".md", "there.md"),
+  *rows("write_module_page", {"module": [_NO_MODULE]}),
+  *(row for f in dataclasses.fields(PageDetails) for row in _detail(f)),
   *_application(),
 )

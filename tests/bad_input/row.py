@@ -68,43 +68,47 @@ class Row:
     return f"{self.call}-{self.argument}-{self.case}-{value:.30}"
 
 
-def wrong_type(
-  call: str, argument: str, values: Iterable[Any], *words: str, **others: Any
+# Some values of an argument whose call and name are still to be said.
+Values = Callable[[str, str, Mapping[str, Any]], list[Row]]
+
+
+def rows(
+  call: str, table: Mapping[str, Iterable[Values]], **others: Any
 ) -> list[Row]:
+  """Those of some arguments; `others` are further arguments of the calls."""
   return [
-    Row(call, argument, TYPE, value, TypeError, words, others)
-    for value in values
+    row
+    for argument, several in table.items()
+    for values in several
+    for row in values(call, argument, others)
   ]
 
 
-def wrong_value(
-  call: str,
-  argument: str,
+def wrong(
   values: Iterable[Any],
   *words: str,
-  exception: type[BaseException] = ValueError,
+  exception: type[BaseException] | None = ValueError,
+  case: str = VALUE,
   late: bool = False,
-  **others: Any,
-) -> list[Row]:
-  return [
-    Row(call, argument, VALUE, value, exception, words, others, late)
+  **more: Any,
+) -> Values:
+  """Values that are refused; `more` arguments beside those of `rows`."""
+  return lambda call, argument, others: [
+    Row(call, argument, case, value, exception, words, {**others, **more}, late)
     for value in values
   ]
 
 
-def accepted(
-  call: str, argument: str, values: Iterable[Any], **others: Any
-) -> list[Row]:
-  return [
-    Row(call, argument, BOUNDARY, value, None, (), others) for value in values
-  ]
+def types(values: Iterable[Any], *words: str) -> Values:
+  """Values of a wrong type."""
+  return wrong(values, *words, exception=TypeError, case=TYPE)
 
 
-def refused(
-  call: str, argument: str, values: Iterable[Any], *words: str, **others: Any
-) -> list[Row]:
+def beyond(values: Iterable[Any], *words: str, **more: Any) -> Values:
   """Values just beyond a limit."""
-  return [
-    Row(call, argument, BOUNDARY, value, ValueError, words, others)
-    for value in values
-  ]
+  return wrong(values, *words, case=BOUNDARY, **more)
+
+
+def good(values: Iterable[Any], **more: Any) -> Values:
+  """Values up to a limit, which are accepted."""
+  return wrong(values, exception=None, case=BOUNDARY, **more)
