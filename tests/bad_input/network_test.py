@@ -19,26 +19,6 @@ from tests.bad_input.functions import (
   without_batch_norm,
 )
 from tests.support import function_sources, models
-from tests.support.models import CLASSES
-
-
-def _keras():
-  return models.by_name("functional").make().fn
-
-
-def test_unknown_layers_are_told_with_the_nearest():
-  check_error(
-    lambda: hie.make_feature_vector_module(_keras(), 12, 10, endpoints=["cnv"]),
-    ValueError,
-    ["endpoints", "'cnv'", "conv"],
-  )
-  check_error(
-    lambda: hie.make_image_module(
-      _keras(), 12, 10, default_task=CLASSES, feature_layer="poool"
-    ),
-    ValueError,
-    ["feature_layer", "'poool'", "pool"],
-  )
 
 
 def test_endpoints_that_collide_after_the_prefix():

@@ -13,14 +13,29 @@ _NOT_PATHS = [None, *values.NOT_PATHS]
 _EITHER = "True or False"
 # A form that each of the publisher's words cannot have.
 _BAD_DETAILS = {
-  "handle": ["pets", "My-Lab/pets/1", "a/b/1\n<!-- license: mit -->"],
-  "asset_path": ["1.tar.gz", "https://github.com/a/1.tar.gz", "gs://a/1.zip"],
+  "handle": [
+    "pets",
+    "pets/1",
+    "my-lab/pets",
+    "My-Lab/pets/1",
+    "my-lab/p ets/1",
+    "https://tfhub.dev/my-lab/pets/1",
+    "a/b/1\n<!-- license: mit -->",
+  ],
+  "asset_path": [
+    "1.tar.gz",
+    "gs://a/1.zip",
+    "https://github.com/a/1.tar.gz",
+    "https://example.com/-->.tar.gz",
+    'https://example.com/"+x+".tar.gz',
+    "https://example.com/a b.tar.gz",
+  ],
   "description": ["", " \n"],
   "license": ["Apache", "mit -->", ""],
   "network": ["my-net", ""],
   "dataset": ["my-data", ""],
   "scores": ["probabilities", "", "Softmax"],
-  "class_definition": ["labels.txt", "ftp://a/b", ""],
+  "class_definition": ["labels.txt", "ftp://a/b", "https://a.com/> [x](y)", ""],
 }
 
 
@@ -39,7 +54,7 @@ def _written(call: str, suffix: str, there: str) -> list[Row]:
         types(_NOT_PATHS, f"a {suffix} file"),
         wrong(values.REMOTE, "on this machine"),
         beyond(values.BAD_PATHS, f"a {suffix} file"),
-        wrong(["m.zip", suffix, suffix + "/"], suffix),
+        wrong(["m.zip", "m.tgz", suffix, suffix + "/"], suffix),
         wrong(["/no/such/m" + suffix], "no directory", exception=failed),
         beyond(values.too_long(suffix), "at most", "bytes"),
         wrong([file(there)], "exists", exception=failed),

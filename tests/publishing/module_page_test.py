@@ -196,19 +196,6 @@ def test_a_classifier_without_classes_is_refused(page, tmp_path):
   assert "| index | class |" not in text, "No names were given."
 
 
-def test_a_broken_module_gets_no_page(page, tmp_path):
-  with pytest.raises(hie.CheckError, match="not-a-module"):
-    page(tmp_path / "nothing")
-
-
-def test_a_page_that_exists_is_kept(module, tmp_path):
-  path = tmp_path / "1.md"
-  path.write_text("old")
-  with pytest.raises(hie.ExportError, match="exists"):
-    hie.write_module_page(module, path, scores="other", **modules.DETAILS)
-  assert path.read_text() == "old"
-
-
 def test_many_labels_are_cut_and_counted(page, tmp_path):
   from hub_image_export.tensorflow_api.compat import tf
 
