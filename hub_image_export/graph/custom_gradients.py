@@ -8,19 +8,22 @@ not get out; without it TensorFlow differentiates the ops as they stand.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import filterfalse, islice
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from hub_image_export.graph import custom_gradient_ops, excerpts
+from hub_image_export.graph import custom_gradient_ops
+from hub_image_export.graph.excerpts import excerpt, key, known_shape
+from hub_image_export.graph.gradient_probes import differences
 from hub_image_export.graph.graph_defs import drop_attribute
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 
-_RELATIVE_TOLERANCE = 1e-3
-_UNKNOWN_DIMENSION = 2
+_MOST_FINDINGS = 5
 
 
 def drop_custom_gradients(graph_def: GraphDef) -> None:
@@ -28,20 +31,26 @@ def drop_custom_gradients(graph_def: GraphDef) -> None:
   drop_attribute(graph_def, private.CUSTOM_GRADIENT)
 
 
-def unnatural_gradients(graph: Any) -> list[str]:
+def unnatural_gradients(graph: Any) -> dict[str, str]:
   """Ops whose custom gradient is not the one that TensorFlow would take.
 
-  Both are computed, in this process, on random values of the ops' arguments.
-  Keras' swish is an example of a natural one; a straight-through estimator or
-  a reversed gradient is not.
+  Both are computed, in this process, for arguments and upstream gradients of
+  many sizes. Keras' swish is an example of a natural one; a straight-through
+  estimator, a clipped or a reversed gradient is not. What no gradient reaches
+  does not matter: behind `tf.stop_gradient`, or within a function that has a
+  custom gradient itself; and neither do gradients for constants.
 
   Args:
     graph: the traced graph itself: the registered functions hold its tensors.
 
   Returns:
-    Names of the ops, one for each kind of computation, in the graph's order.
+    From the name of an op to what is wrong with its gradient; one for each
+    kind of computation, in the graph's order, and five at most.
   """
-  found = []
+  return dict(islice(_findings(graph), _MOST_FINDINGS))
+
+
+def _findings(graph: Any) -> Iterator[tuple[str, str]]:
   graph_def = graph.as_graph_def()
   parts = [(graph, graph_def)]
   for body in private.function_graphs(graph, graph_def.library):
@@ -51,120 +60,123 @@ def unnatural_gradients(graph: Any) -> list[str]:
     for name in custom_gradient_ops.names(part_def):
       op = part.get_operation_by_name(name)
       kinds.setdefault(custom_gradient_ops.kind(op), []).append(op)
-    found += [ops[0].name for ops in kinds.values() if not _is_natural(ops)]
-  return found
+    for ops in kinds.values():
+      problem = _problem(min(ops, key=_size))
+      if problem:
+        reached = _ops_behind(part.outputs)
+        yield from [(op.name, problem) for op in ops if op in reached][:1]
 
 
-def _is_natural(ops: list[Any]) -> bool:
-  """Tries the one of these ops, all of one kind, that takes least."""
-  op = min(ops, key=_size)
-  arguments = {
-    x.name: x for x in custom_gradient_ops.arguments(op) if x.dtype.is_floating
-  }
-  results = [y for y in custom_gradient_ops.results(op) if y.dtype.is_floating]
+def _problem(op: Any) -> str | None:
+  """What is wrong with the op's gradient, or None."""
   try:
-    custom = [_custom_gradients(y, arguments) for y in results]
+    function = private.gradient_function(op)
   except LookupError:
     logging.warning(
       "The custom gradient of %r is not known in this process: the module has "
       "TensorFlow's own",
       op.name,
     )
-    return True
-  return all(_is_of(y, arguments, x) for y, x in zip(results, custom))
+    return None
+  try:
+    return _difference(custom_gradient_ops.call(op, function))
+  except Exception as error:  # The function is the user's: it may do anything.
+    first_line = str(error).partition("\n")[0]
+    return f"cannot be compared ({type(error).__name__}: {first_line:.200})"
 
 
-def _is_of(
-  result: Any, arguments: dict[str, Any], custom: dict[str, Any]
-) -> bool:
-  """Whether TensorFlow gives a result the gradients for its arguments."""
-  random = np.random.RandomState(0)
-  values = {
-    name: random.normal(size=_known_shape(x)).astype(x.dtype.as_numpy_dtype)
-    for name, x in arguments.items()
-  }
-  needed = [_natural_result(result), *arguments.values(), *custom.values()]
-  graph_def, names = excerpts.excerpt(needed, values)
+def _difference(call: custom_gradient_ops.Call) -> str | None:
+  """Where both gradients differ, or None."""
+  if not call.results:
+    return None
+  custom = _by_value(call)
+  arguments = [x for x, _ in call.gradients if x.dtype.is_floating]
+  graph_def, names, placeholders = excerpt(
+    [*call.results, *custom.values()],
+    [*filterfalse(_is_constant, arguments), *call.upstream],
+  )
   drop_custom_gradients(graph_def)
   with tf.Graph().as_default() as graph:
-    y, *copies = tf.import_graph_def(graph_def, None, names, name="")
+    found = tf.import_graph_def(
+      graph_def, None, [*names, *placeholders], name=""
+    )
+    results, found = found[: len(call.results)], found[len(call.results) :]
+    given = dict(zip(custom, found))
+    fed = dict(zip(map(key, placeholders.values()), found[len(custom) :]))
+    upstream = [fed.pop(key(dy)) for dy in call.upstream]
     try:
-      gradients = tf.compat.v1.gradients(y, copies[: len(arguments)])
-    except LookupError:  # TensorFlow has none.
-      return False
-    natural = {
-      name: tf.convert_to_tensor(gradient)
-      for name, gradient in zip(arguments, gradients)
-      if gradient is not None
+      natural = tf.compat.v1.gradients(results, list(fed.values()), upstream)
+    except LookupError as error:
+      return f"TensorFlow has none: {error}"
+    pairs = {
+      name: _pair(given.get(name), gradient)
+      for name, gradient in zip(fed, natural)
+      if given.get(name) is not None or gradient is not None
     }
-  if natural.keys() != custom.keys():
-    return False
-  custom = dict(zip(custom, copies[len(arguments) :]))
-  pairs = [(custom[name], natural[name]) for name in natural]
-  return all(_is_close(a, b) for a, b in _evaluate(graph, pairs))
+  different = differences(
+    graph, pairs, list(fed.values()), dict(zip(upstream, results))
+  )
+  tensors = {key(x): x for x in placeholders.values()}
+  for name, what in different:
+    if _is_trained(tensors[name]):
+      return f"for {tensors[name].op.name} {what}"
+  return None
 
 
-def _custom_gradients(result: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-  """The gradients that a registered function gives, by the arguments' names.
+def _by_value(call: custom_gradient_ops.Call) -> dict[str, Any]:
+  """The function's gradients by what they are for.
 
-  Raises:
-    LookupError: it is not known in this process.
+  What is an argument twice gets the sum: a tensor, or a variable.
   """
-  op = result.op
   found: dict[str, Any] = {}
-  with op.graph.as_default(), tf.name_scope(custom_gradient_ops.CHECK_SCOPE):
-    of_results = [
-      tf.ones_like(y) if y.name == result.name else _zeros(y)
-      for y in op.outputs
-    ]
-    of_inputs = private.gradient_function(op)(op, *of_results)
-    if not isinstance(of_inputs, (list, tuple)):
-      of_inputs = [of_inputs]
-    for x, gradient in zip(op.inputs, of_inputs):
-      if gradient is not None and x.name in arguments:
-        gradient = tf.convert_to_tensor(gradient)
-        # The same tensor may be an argument twice.
-        found[x.name] = (
-          found[x.name] + gradient if x.name in found else gradient
-        )
+  with call.results[0].graph.as_default(), custom_gradient_ops.check_scope():
+    for x, gradient in call.gradients:
+      if gradient is not None and x.dtype.is_floating:
+        name = key(x)
+        found[name] = found[name] + gradient if name in found else gradient
   return found
 
 
-def _zeros(output: Any) -> Any:
-  differentiable = output.dtype.is_floating or output.dtype.is_complex
-  return tf.zeros_like(output) if differentiable else None
-
-
-def _natural_result(result: Any) -> Any:
-  """The same result on a way that avoids the registered gradient.
-
-  `tf.custom_gradient` passes results and arguments through one IdentityN;
-  its results are computed from its arguments by ops of their own.
-  """
-  op = result.op
-  return op.inputs[result.value_index] if op.type == "IdentityN" else result
-
-
-def _evaluate(graph: Any, pairs: list[tuple]) -> list[tuple]:
-  # Its optimizers would take longer than these few ops.
-  config = tf.compat.v1.ConfigProto()
-  config.graph_options.rewrite_options.disable_meta_optimizer = True
-  with tf.compat.v1.Session(graph=graph, config=config) as session:
-    return session.run(pairs)
+def _pair(custom: Any, natural: Any) -> tuple[Any, Any]:
+  """Both as tensors; one that is missing is zero."""
+  if natural is None:
+    return custom, tf.zeros_like(custom)
+  natural = tf.convert_to_tensor(natural)
+  return tf.zeros_like(natural) if custom is None else custom, natural
 
 
 def _size(op: Any) -> int:
-  return sum(np.prod(_known_shape(x), dtype=int) for x in op.inputs)
+  return sum(np.prod(known_shape(x), dtype=int) for x in op.inputs)
 
 
-def _known_shape(tensor: Any) -> list[int]:
-  if tensor.shape.rank is None:
-    return [_UNKNOWN_DIMENSION]
-  return [size or _UNKNOWN_DIMENSION for size in tensor.shape.as_list()]
+def _is_constant(tensor: Any) -> bool:
+  while tensor.op.type in ("Identity", "Cast"):
+    tensor = tensor.op.inputs[0]
+  return tensor.op.type == "Const"
 
 
-def _is_close(a: Any, b: Any) -> bool:
-  scale = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
-  return a.shape == b.shape and bool(
-    np.max(np.abs(a - b), initial=0.0) <= _RELATIVE_TOLERANCE * scale
+def _is_trained(tensor: Any) -> bool:
+  """Whether a gradient for it goes on to a variable, or to the images."""
+  graph = tensor.graph
+  trained = {id(v.handle) for v in private.variables(graph) if v.trainable}
+  constant = {
+    placeholder.op.name
+    for outside, placeholder in private.captures(graph)
+    if hasattr(outside, "numpy") and id(outside) not in trained
+  }
+  return any(
+    not op.inputs and op.type != "Const" and op.name not in constant
+    for op in _ops_behind([tensor])
   )
+
+
+def _ops_behind(tensors: Iterable[Any]) -> set[Any]:
+  """The ops that gradients of these tensors come to."""
+  pending = [x.op for x in tensors]
+  found = set(pending)
+  while pending:
+    for x in custom_gradient_ops.differentiated_inputs(pending.pop()):
+      if x.op not in found:
+        found.add(x.op)
+        pending.append(x.op)
+  return found

@@ -81,7 +81,9 @@ def _is_float(node: NodeDef) -> bool:
   """Whether the node computes real numbers: no part of a seed."""
   for name in _TYPE_ATTRS:
     if name in node.attr:
-      return tf.dtypes.as_dtype(node.attr[name].type).is_floating
+      value = node.attr[name]
+      types = value.list.type or [value.type]  # IdentityN has a list.
+      return any(tf.dtypes.as_dtype(t).is_floating for t in types)
   return False
 
 

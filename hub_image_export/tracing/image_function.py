@@ -151,10 +151,10 @@ def _check_gradients(traces: list[Trace], allowed: bool) -> None:
   found = gradients.unnatural_gradients(traces[-1].wrapped.graph)
   if not found:
     return
+  ops = "; ".join(f"{name} ({what})" for name, what in found.items())
   message = (
-    f"the ops {found[:5]} have gradients of their own, which exist in this "
-    "process only: consumers would fine-tune with TensorFlow's gradients of "
-    "these ops instead"
+    f"these ops have gradients of their own: {ops}. They exist in this process "
+    "only: consumers would fine-tune with TensorFlow's gradients instead"
   )
   if len(traces) > 1 and not allowed:
     raise ValueError(
