@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     VerificationError as VerificationError,
     WeightsError as WeightsError,
   )
-  from hub_image_export.export.labels import load_labels as load_labels
+  from hub_image_export.export.interface import load_labels as load_labels
   from hub_image_export.export.spec import ImageModuleSpec as ImageModuleSpec
   from hub_image_export.export.summary import Summary as Summary
   from hub_image_export.publishing.archive import write_archive as write_archive
@@ -45,7 +45,7 @@ _HOMES = {
   "ImageModuleSpec": "export.spec",
   "ModuleFunction": "sources.hub_module",
   "Summary": "export.summary",
-  "load_labels": "export.labels",
+  "load_labels": "export.interface",
   "write_archive": "publishing.archive",
   "write_module_page": "publishing.module_page",
   "check_module": "checker",

@@ -64,7 +64,7 @@ def check_size(name: str, value: Any) -> int:
   """A positive integer, NumPy's as well, that TensorFlow's int32 holds."""
   if isinstance(value, bool) or not isinstance(value, numbers.Integral):
     raise wrong_type(name, value, "a positive integer")
-  if not 0 < value <= _INT32_MAX:
+  if not 0 < int(value) <= _INT32_MAX:
     raise wrong_value(name, value, "a positive integer below 2**31")
   return int(value)
 
@@ -80,9 +80,24 @@ def check_image_size(height: Any, width: Any) -> tuple[int, int]:
   return size
 
 
+def is_number(value: Any) -> bool:
+  """Whether it is a real number; True and False are none."""
+  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def check_fraction(name: str, value: Any, otherwise: str) -> float:
+  """A number in [0, 1]; `otherwise` says what else could be there."""
+  expected = f"a number in [0, 1], {otherwise}"
+  if not is_number(value):
+    raise wrong_type(name, value, expected)
+  if not 0 <= float(value) <= 1:
+    raise wrong_value(name, value, expected)
+  return float(value)
+
+
 def check_seconds(name: str, value: Any) -> float:
   """A positive number; infinity is one."""
-  if isinstance(value, bool) or not isinstance(value, numbers.Real):
+  if not is_number(value):
     raise wrong_type(name, value, "a number of seconds > 0")
   try:
     seconds = float(value)
@@ -93,16 +108,23 @@ def check_seconds(name: str, value: Any) -> float:
   return seconds
 
 
+def is_unicode(text: str) -> bool:
+  """Whether files and messages can hold it: lone surrogates they cannot."""
+  try:
+    text.encode()
+  except UnicodeEncodeError:
+    return False
+  return True
+
+
 def check_string(name: str, value: Any, expected: str = "a string") -> str:
   """A string that UTF-8 can hold; protocol buffers need that."""
   if not isinstance(value, str):
     raise wrong_type(name, value, expected)
-  try:
-    value.encode()
-  except UnicodeEncodeError:
+  if not is_unicode(value):
     raise wrong_value(
       name, value, f"{expected} without lone surrogates. Read it as UTF-8"
-    ) from None
+    )
   return str.__str__(value)  # Subclasses, such as enums, may print otherwise.
 
 
@@ -170,12 +192,17 @@ def check_path(name: str, value: Any, what: str = "a file or directory") -> str:
   return str.__str__(path)
 
 
+def is_remote(path: str) -> bool:
+  """Whether it is a URL, or the path of a remote file system."""
+  return "://" in path
+
+
 def check_local_path(
   name: str, value: Any, what: str = "a file or directory"
 ) -> str:
   """Like `check_path`; refuses URLs and the paths of remote file systems."""
   path = check_path(name, value, what)
-  if "://" in path:
+  if is_remote(path):
     raise wrong_value(
       name, path, f"the path of {what} on this machine. Copy between machines"
     )

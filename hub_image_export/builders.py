@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_image_export import contract
 from hub_image_export.export.assembly import build
-from hub_image_export.export.options import Options
+from hub_image_export.export.order import Options, Order
 from hub_image_export.export.spec import ImageModuleSpec
 from hub_image_export.sources.preprocessing import Preprocess
+
+if TYPE_CHECKING:
+  from typing_extensions import Unpack
 
 
 def make_feature_vector_module(
@@ -72,24 +75,25 @@ def make_feature_vector_module(
     ValueError: an argument is wrong, or what `fn` does breaks the contract.
     SourceError: `fn` itself raised.
   """
-  return build(
-    fn,
+  options: Options = {
+    "arch_name": arch_name,
+    "preprocess": preprocess,
+    "endpoints": endpoints,
+    "variable_size": variable_size,
+    "training": training,
+    "batch_norm_momentum": batch_norm_momentum,
+    "drop_collections": drop_collections,
+    "allow_custom_gradients": allow_custom_gradients,
+  }
+  order = Order.of(
     height,
     width,
+    options,
     tasks=(contract.IMAGE_FEATURE_VECTOR,),
     default_task=contract.IMAGE_FEATURE_VECTOR,
     feature_layer=feature_layer,
-    options=Options(
-      arch_name=arch_name,
-      preprocess=preprocess,
-      endpoints=endpoints,
-      variable_size=variable_size,
-      training=training,
-      batch_norm_momentum=batch_norm_momentum,
-      drop_collections=drop_collections,
-      allow_custom_gradients=allow_custom_gradients,
-    ),
   )
+  return build(fn, order)
 
 
 def make_classification_module(
@@ -99,7 +103,7 @@ def make_classification_module(
   *,
   num_classes: int | None = None,
   labels: Any = None,
-  **options: Any,
+  **options: Unpack[Options],
 ) -> ImageModuleSpec:
   """Makes a module that maps images to the scores of classes (C6 to C8).
 
@@ -130,16 +134,16 @@ def make_classification_module(
     ValueError: an argument is wrong, or what `fn` does breaks the contract.
     SourceError: `fn` itself raised.
   """
-  return build(
-    fn,
+  order = Order.of(
     height,
     width,
+    options,
     tasks=(contract.IMAGE_CLASSIFICATION,),
     default_task=contract.IMAGE_CLASSIFICATION,
-    options=Options.of(options),
     num_classes=num_classes,
     labels=labels,
   )
+  return build(fn, order)
 
 
 def make_image_module(
@@ -151,7 +155,7 @@ def make_image_module(
   feature_layer: str | None = None,
   num_classes: int | None = None,
   labels: Any = None,
-  **options: Any,
+  **options: Unpack[Options],
 ) -> ImageModuleSpec:
   """Makes a module that serves several tasks with one network (C11).
 
@@ -180,14 +184,14 @@ def make_image_module(
     ValueError: an argument is wrong, or what `fn` does breaks the contract.
     SourceError: `fn` itself raised.
   """
-  return build(
-    fn,
+  order = Order.of(
     height,
     width,
+    options,
     tasks=None,
     default_task=default_task,
-    options=Options.of(options),
     feature_layer=feature_layer,
     num_classes=num_classes,
     labels=labels,
   )
+  return build(fn, order)

@@ -26,7 +26,7 @@ PIXEL_MIN, PIXEL_MAX = 0.0, 1.0
 DEFAULT_BATCH_NORM_MOMENTUM = 0.99
 
 # Graph variants (F2).
-INFERENCE_TAGS = frozenset()
+INFERENCE_TAGS: frozenset[str] = frozenset()
 TRAIN_TAGS = frozenset({"train"})
 
 # Files of a module (F1), relative to its directory.

@@ -6,10 +6,11 @@ Wrong arguments raise `ValueError` or `TypeError`, as Python does.
 from __future__ import annotations
 
 import re
-from typing import Any
+import textwrap
 
 # Nodes and ops of TensorFlow's own, around a message of eager execution.
 _NODES = re.compile(r"^\{\{.*?\}\} *| *\[Op:.*$")
+_LENGTH = 200
 
 
 class ImageExportError(Exception):
@@ -36,9 +37,17 @@ class CheckError(ImageExportError):
   """The module breaks the contract, as `check_module` sees it."""
 
 
-def reason(error: Any) -> str:
-  """The line of a TensorFlow error that is not about where it happened."""
-  lines = [line for line in error.message.splitlines() if line.strip()]
+def reason(error: BaseException) -> str:
+  """The line of an error's message that says what is wrong, not where."""
+  message = getattr(error, "message", None) or str(error)
+  lines = [line for line in message.splitlines() if line.strip()]
+  lines = lines or [type(error).__name__]
   if len(lines) > 1 and lines[0].startswith("Graph execution error"):
     lines = [line for line in lines if not line.lstrip().startswith("[[")][-1:]
   return _NODES.sub("", lines[0])
+
+
+def first_line(error: BaseException) -> str:
+  """The reason as a short sentence; messages of Keras can be pages."""
+  line = textwrap.shorten(reason(error), _LENGTH, placeholder=" …")
+  return line if line.endswith((".", "!", "?", "…")) else line + "."

@@ -38,3 +38,16 @@ def test_an_error_of_this_tensorflow():
   found = errors.reason(raised.value)
   assert found.startswith("Input to reshape is a tensor with 2 values")
   assert "{{" not in found and "[Op:" not in found
+
+
+@pytest.mark.parametrize(
+  ("message", "line"),
+  [
+    ("no\nand more", "no."),
+    ("Why?", "Why?"),
+    ("", "ValueError."),
+    ("word " * 100, "word " * 39 + "…"),
+  ],
+)
+def test_first_line_is_a_short_sentence(message, line):
+  assert errors.first_line(ValueError(message)) == line

@@ -7,10 +7,8 @@ from typing import Any
 from hub_image_export import arguments, builders, contract
 from hub_image_export.command_line import export_flags
 from hub_image_export.command_line.model_flag import LoadedModel
-from hub_image_export.export import labels
-from hub_image_export.export.options import Options
+from hub_image_export.export.order import Options, Order
 from hub_image_export.export.spec import ImageModuleSpec
-from hub_image_export.sources import preprocessing
 
 _FEATURE_VECTOR, _CLASSIFICATION = "feature_vector", "classification"
 
@@ -22,17 +20,16 @@ def check() -> None:
     TypeError, ValueError: as the builders; flags have their arguments' names.
   """
   _check_task()
-  arguments.check_image_size(
-    export_flags.HEIGHT.value or 1, export_flags.WIDTH.value or 1
+  Order.of(
+    export_flags.HEIGHT.value or 1,
+    export_flags.WIDTH.value or 1,
+    _options(export_flags.ARCH_NAME.value, _preprocess(None)),
+    tasks=None,
+    default_task=contract.IMAGE_CLASSIFICATION,
+    feature_layer=export_flags.FEATURE_LAYER.value,
+    num_classes=export_flags.NUM_CLASSES.value,
+    labels=export_flags.LABELS.value,
   )
-  if export_flags.NUM_CLASSES.value is not None:
-    arguments.check_size("num_classes", export_flags.NUM_CLASSES.value)
-  names = labels.resolve(export_flags.LABELS.value)
-  if export_flags.NUM_CLASSES.value is not None:
-    labels.check_width(names, export_flags.NUM_CLASSES.value)
-  preprocess = _preprocess(None)
-  preprocessing.describe(preprocess)
-  Options(**_options(export_flags.ARCH_NAME.value, preprocess)).check()
 
 
 def _check_task() -> None:
@@ -63,20 +60,25 @@ def build(loaded: LoadedModel) -> ImageModuleSpec:
     return builders.make_feature_vector_module(
       loaded.source, *size, feature_layer=feature_layer, **options
     )
-  options["num_classes"] = export_flags.NUM_CLASSES.value
-  options["labels"] = export_flags.LABELS.value
+  classes = {
+    "num_classes": export_flags.NUM_CLASSES.value,
+    "labels": export_flags.LABELS.value,
+  }
   if export_flags.TASK.value == _CLASSIFICATION:
-    return builders.make_classification_module(loaded.source, *size, **options)
+    return builders.make_classification_module(
+      loaded.source, *size, **classes, **options
+    )
   return builders.make_image_module(
     loaded.source,
     *size,
     default_task=contract.IMAGE_CLASSIFICATION,
     feature_layer=feature_layer,
+    **classes,
     **options,
   )
 
 
-def _options(arch_name: str | None, preprocess: Any) -> dict[str, Any]:
+def _options(arch_name: str | None, preprocess: Any) -> Options:
   return {
     "arch_name": arch_name,
     "preprocess": preprocess,

@@ -10,12 +10,13 @@ import os
 import re
 from typing import Any
 
-from hub_image_export import contract
+from hub_image_export import arguments, contract
 from hub_image_export.sources import (
   application_models,
   applications,
   hub_module_specs as module_specs,
   keras_files as model_files,
+  keras_models,
   user_code,
 )
 from hub_image_export.tensorflow_api import keras_packages
@@ -108,7 +109,7 @@ def load(
 
 
 def _load_source(model: str) -> Any:
-  if "://" in model:
+  if arguments.is_remote(model):
     raise ValueError(
       f"The model {model!r} is not on this machine; copy it here first."
     )
@@ -148,18 +149,10 @@ def _described(source: Any) -> LoadedModel:
     height, width = _expected_size(source)
     return LoadedModel(source, height=height, width=width)
   if keras_packages.is_model(source):
-    height, width = _input_size(source)
+    height, width = keras_models.image_size(source)
     return LoadedModel(source, source.name, height, width)
   name = getattr(source, "__name__", None)
   return LoadedModel(source, name if name != "<lambda>" else None)
-
-
-def _input_size(model: Any) -> tuple[int | None, int | None]:
-  """Height and width of a Keras model's input, where it has just one."""
-  shape = getattr(model, "input_shape", None)
-  if isinstance(shape, tuple) and len(shape) == 4:
-    return shape[1], shape[2]
-  return None, None
 
 
 def _expected_size(spec: ModuleSpec) -> tuple[int | None, int | None]:

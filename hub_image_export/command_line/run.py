@@ -165,9 +165,11 @@ def _unknown_flag(flag_values: flags.FlagValues, name: str) -> str:
 def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
   """What absl says of a value that a flag cannot take, and what it could."""
   match = _ILLEGAL.match(message)
-  name = match and match["name"]
+  if match is None:
+    return message
+  name = match["name"]
   if name not in flag_values:
-    name = name and name.removeprefix("no")
+    name = name.removeprefix("no")
   if name not in flag_values:
     return message
   parser = flag_values[name].parser

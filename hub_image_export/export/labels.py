@@ -1,4 +1,4 @@
-"""Names of classes: read, checked, attached to a module, read back (C8)."""
+"""Names of classes, as users give them: read and checked (C8)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import struct_pb2
-
-from hub_image_export import arguments, contract
+from hub_image_export import arguments
 
 # A million names; ImageNet's 21,841 take half a megabyte.
 MAX_FILE_BYTES = 2**25
 MAX_LENGTH = 1000
-Labels = "Sequence[str] | str | os.PathLike[str]"
 
 
 def resolve(labels: Any) -> tuple[str, ...] | None:
@@ -88,7 +85,7 @@ def _check(name: str, labels: tuple[Any, ...]) -> None:
         f"label {i} is {arguments.shown(label)}: expected one line, without "
         "blanks around it"
       )
-    elif not _is_unicode(label):
+    elif not arguments.is_unicode(label):
       problems.append(
         f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
       )
@@ -109,15 +106,6 @@ def _check(name: str, labels: tuple[Any, ...]) -> None:
   if problems:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
     raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
-
-
-def _is_unicode(label: str) -> bool:
-  """Whether files and messages can hold it: lone surrogates they cannot."""
-  try:
-    label.encode()
-  except UnicodeEncodeError:
-    return False
-  return True
 
 
 def check_width(labels: tuple[str, ...] | None, width: int) -> None:
@@ -143,22 +131,3 @@ def background_hint(got: int, width: int) -> str:
       "ImageNet has 1000 classes without, 1001 with one"
     )
   return ""
-
-
-def load_labels(module_or_spec: Any) -> list[str] | None:
-  """The labels that a module carries, or None if it has none.
-
-  Args:
-    module_or_spec: path of a module, a `hub.Module`, or a `hub.ModuleSpec`.
-
-  Raises:
-    TypeError, ValueError: it is nothing of the kind.
-  """
-  if not hasattr(module_or_spec, "get_attached_message"):
-    from hub_image_export.sources import hub_module_specs as module_specs
-
-    module_or_spec = module_specs.load("module_or_spec", module_or_spec)
-  message = module_or_spec.get_attached_message(
-    contract.CLASS_LABELS, struct_pb2.ListValue
-  )
-  return None if message is None else list(message)

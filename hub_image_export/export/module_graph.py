@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import struct_pb2
-
 from hub_image_export import contract
+from hub_image_export.export.interface import Interface
 from hub_image_export.export.variable_nodes import (
   VariableNodes,
   VariableTensors,
   free_scope,
 )
 from hub_image_export.graph.graph_defs import canonical, ordering_nodes
-from hub_image_export.sources import preprocessing
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.variants import Variant
 from hub_image_export.weights.variable import Variable
-
-
-@dataclasses.dataclass(frozen=True)
-class Interface:
-  """What a module shows to its consumers, beside its outputs.
-
-  Attributes:
-    default_task: the task whose signature is the default one (C1, C9).
-    height: the expected height of images, in pixels (C16).
-    width: likewise.
-    variable_size: whether images of other sizes are accepted (C15).
-    bn_hparams: whether signatures with hyperparameters are there (H1).
-    labels: names of the classes in order, or None.
-    preprocessing: what is done to the pixels, for people to read.
-  """
-
-  default_task: str
-  height: int
-  width: int
-  variable_size: bool = False
-  bn_hparams: bool = False
-  labels: tuple[str, ...] | None = None
-  preprocessing: str = preprocessing.describe(None)
-
-  @property
-  def image_shape(self) -> list[int | None]:
-    """Of the input (C14, C15)."""
-    size = [None, None] if self.variable_size else [self.height, self.width]
-    return [None, *size, contract.NUM_CHANNELS]
 
 
 def make_module_fn(
@@ -86,7 +54,7 @@ def make_module_fn(
     for task, name in variant.tasks.items():
       outputs = {contract.DEFAULT_OUTPUT: tensor(name), **endpoints}
       _add_signatures(task, inputs, outputs, interface)
-    _attach_messages(interface)
+    interface.attach()
 
   return module_fn
 
@@ -152,14 +120,3 @@ def _add_signatures(
     hub.add_signature(contract.DEFAULT_SIGNATURE, images, outputs)
   if interface.bn_hparams:
     hub.add_signature(contract.bn_hparams_signature(task), inputs, outputs)
-
-
-def _attach_messages(interface: Interface) -> None:
-  info = hub.ImageModuleInfo()
-  info.default_image_size.height = interface.height
-  info.default_image_size.width = interface.width
-  hub.attach_image_module_info(info)
-  if interface.labels:
-    labels = struct_pb2.ListValue()
-    labels.extend(interface.labels)
-    hub.attach_message(contract.CLASS_LABELS, labels)

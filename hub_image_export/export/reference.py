@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.export.module_graph import Interface
+from hub_image_export.export.interface import Interface
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction

@@ -13,8 +13,9 @@ from hub_image_export import arguments, progress
 from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
 from hub_image_export.export import golden, manifest, verification
+from hub_image_export.export.interface import Interface
 from hub_image_export.export.module_files import write_module
-from hub_image_export.export.module_graph import Interface, make_module_fn
+from hub_image_export.export.module_graph import make_module_fn
 from hub_image_export.export.summary import Summary
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api import private_hub
@@ -187,13 +188,13 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       return values
     return keras_values.read(model, values.path, self.function.variables)
 
-  def export_of_module(self, path: str, variables_saver: Any) -> None:
+  def _export_of_module(self, path: str, variables_saver: Any) -> None:
     """What `hub.Module.export` calls, here without its harm to old modules."""
     with Staging(path) as staging:
       write_module(staging.path, self.handler, variables_saver)
       staging.commit()
 
-  def checkpoint_for_module(self) -> str | None:
+  def _checkpoint_for_module(self) -> str | None:
     """What `hub.Module` asks for: real weights, never random ones."""
     if not self.function.variables:
       return None

@@ -8,7 +8,7 @@ import os
 try:
   import fcntl
 except ImportError:  # Windows: nothing is locked.
-  fcntl = None
+  fcntl = None  # type: ignore[assignment]
 
 # For `os.open` of a file that is to be locked; links are not followed.
 FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)

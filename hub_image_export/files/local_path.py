@@ -18,7 +18,7 @@ def local_path(path: str | os.PathLike[str]) -> str:
       not read a module from there.
   """
   path = arguments.check_path("path", path, "the module's directory")
-  if "://" in path:
+  if arguments.is_remote(path):
     raise ValueError(
       f"the export path {path!r} is not local: a module is put into place by a "
       "rename, which remote file systems do not have. Export to a local "
@@ -26,18 +26,10 @@ def local_path(path: str | os.PathLike[str]) -> str:
     )
   path = os.path.abspath(path)
   wrong = sorted(set(path).intersection(_WILDCARDS) - {os.sep})
-  if wrong or not _is_unicode(path):
+  if wrong or not arguments.is_unicode(path):
     raise ValueError(
       f"the export path {path!r} has {wrong or 'bytes that are no UTF-8'}: "
       "TensorFlow would not find the weights of a module there. Choose "
       "another path"
     )
   return path
-
-
-def _is_unicode(path: str) -> bool:
-  try:
-    path.encode()
-  except UnicodeEncodeError:
-    return False
-  return True

@@ -165,14 +165,14 @@ def _call_builder(
   except ValueError as error:
     raise ValueError(
       f"{application.name} cannot be built for images of {size[0]} x "
-      f"{size[1]} pixels: {keras_weights.first_line(error)}"
+      f"{size[1]} pixels: {errors.first_line(error)}"
     ) from error
   except Exception as error:  # Keras' download raises a plain Exception.
     if weights is None:
       raise
     raise errors.WeightsError(
       f"The ImageNet weights of {application.name} could not be downloaded: "
-      f"{keras_weights.first_line(error)} Without a network, give a file of "
+      f"{errors.first_line(error)} Without a network, give a file of "
       "weights (--weights=FILE), or try it with --weights=random."
     ) from error
 
@@ -188,7 +188,7 @@ def _of_variable_size(
     raise ValueError(
       f"{application.name} as a classifier is not fully convolutional, so it "
       "cannot be exported with variable_size: "
-      f"{keras_weights.first_line(error)}"
+      f"{errors.first_line(error)}"
     ) from error
   copy.set_weights(model.get_weights())
   return copy

@@ -7,7 +7,8 @@ module consists of is at hand: a graph for each variant, and a checkpoint.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from absl import logging
@@ -22,17 +23,15 @@ from hub_image_export.graph.graph_defs import (
   node_of,
   prune,
 )
-from hub_image_export.sources import (
-  hub_module_call as module_call,
-  hub_module_specs as module_specs,
-)
+from hub_image_export.sources import hub_module_specs as module_specs
 from hub_image_export.sources.hub_module_outputs import Outputs, Signatures
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import private, private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import GraphDef, VariableDef
 from hub_image_export.tensorflow_api.runtime import run_eagerly
-from hub_image_export.weights.readers import tensorflow_files
+from hub_image_export.tensorflow_api.types import Graph, ModuleSpec, Tensor
+from hub_image_export.weights.readers import NamedValues, tensorflow_files
 
 _UPDATES = frozenset({*ASSIGNMENTS, *ref_variables.ASSIGNMENTS})
 
@@ -98,8 +97,11 @@ class ModuleFunction:
 
   def _make_variables(self, graphs: Iterable[Any], read: Any) -> None:
     for graph in graphs:
-      trainable = {p.variable_name for p in _protos(graph, "trainable")}
-      for proto in _protos(graph, ""):
+      trainable = {
+        proto.variable_name
+        for proto in _protos(graph, contract.TRAINABLE_VARIABLES)
+      }
+      for proto in _protos(graph, contract.VARIABLES):
         name = node_of(proto.variable_name)
         if name not in self._variables:
           self._variables[name] = tf.Variable(
@@ -120,11 +122,16 @@ class ModuleFunction:
       TypeError, ValueError: it cannot take these images, or is called where
         TensorFlow traces no function.
     """
-    images = module_call.images_tensor(images)
-    arguments.check_bool("is_training", is_training)
-    module_call.check_momentum(batch_norm_momentum)
-    variant = self._variants[is_training and True in self._variants]
     graph = tf.compat.v1.get_default_graph()
+    images = _images_tensor(images, graph)
+    arguments.check_bool("is_training", is_training)
+    if batch_norm_momentum is not None and not tf.is_tensor(
+      batch_norm_momentum
+    ):
+      arguments.check_fraction(
+        "batch_norm_momentum", batch_norm_momentum, "a tensor, or None (H1)"
+      )
+    variant = self._variants[is_training and True in self._variants]
     replaced = dict.fromkeys(variant.images, images)
     if batch_norm_momentum is not None and variant.momentum:
       replaced[variant.momentum] = batch_norm_momentum
@@ -144,6 +151,20 @@ class ModuleFunction:
     for penalty in found[len(variant.outputs) :]:
       tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
     return dict(zip(variant.outputs, found))
+
+
+def _images_tensor(images: Any, graph: Graph) -> Tensor:
+  """The images, as a tensor of the graph that is being traced (C12)."""
+  if not private.is_traced(graph):
+    raise ValueError(
+      f"the module is called on images {arguments.shown(images)} where nothing "
+      "is traced: expected the call in a function that a builder gets, or give "
+      "it to the builder itself. hub.Module is for TF1 graphs"
+    )
+  if not tf.is_tensor(images) or images.dtype != tf.float32:
+    raise arguments.wrong_type("images", images, "a float32 tensor (C12)")
+  # An eager tensor has no graph; it becomes a constant of this one.
+  return images if hasattr(images, "graph") else tf.identity(images)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,23 +211,23 @@ class _Variant:
     )
 
 
-def _reader(module: Any):
+def _reader(module: ModuleSpec) -> Callable[[VariableDef], Any]:
   """`read(proto)` gives the value of a variable of the module."""
   live = getattr(module, "function", None)
   if live is not None:  # A spec that is not a module on disk yet.
     by_name = {variable.name: variable for variable in live.variables}
     return lambda proto: by_name[node_of(proto.variable_name)].read()
-  prefix = private_hub.checkpoint_of(module)
-  opened: list[Any] = []
+
+  @functools.cache
+  def values() -> NamedValues:
+    prefix = module_specs.checkpoint_of("module", module)
+    return tensorflow_files.open_prefix(prefix, "TF1 Hub module")
 
   def read(proto: Any) -> Any:
-    if not opened:
-      module_specs.check_has_values("module", module)
-      opened.append(tensorflow_files.open_prefix(prefix, "TF1 Hub module"))
     part = proto.save_slice_info_def
     if not part.full_name:
-      return opened[0].read(node_of(proto.variable_name))
-    whole = opened[0].read(part.full_name)
+      return values().read(node_of(proto.variable_name))
+    whole = values().read(part.full_name)
     return whole[
       tuple(slice(o, o + n) for o, n in zip(part.var_offset, part.var_shape))
     ]
@@ -214,8 +235,7 @@ def _reader(module: Any):
   return read
 
 
-def _protos(meta_graph: Any, kind: str) -> list[Any]:
-  key = contract.TRAINABLE_VARIABLES if kind else contract.VARIABLES
+def _protos(meta_graph: Any, key: str) -> list[VariableDef]:
   return [
     VariableDef.FromString(value)
     for value in meta_graph.collection_def[key].bytes_list.value

@@ -39,14 +39,14 @@ def load(name: str, path: Any) -> ModuleSpec:
     ) from error
 
 
-def check_has_values(name: str, spec: ModuleSpec) -> None:
-  """Raises TypeError for specs without weights, as `create_module_spec` has."""
-  live = getattr(spec, "function", None)
+def checkpoint_of(name: str, spec: ModuleSpec) -> str:
+  """Its prefix; TypeError for specs without, as `create_module_spec` has."""
   stored = private_hub.checkpoint_of(spec)
-  if live is None and stored is None:
+  if stored is None:
     raise arguments.wrong_type(
       name,
       spec,
       "a module with weights: one that was exported, and loaded with "
       "hub.load_module_spec",
     )
+  return stored

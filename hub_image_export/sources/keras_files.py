@@ -7,11 +7,11 @@ import os
 import zipfile
 from typing import Any
 
+from hub_image_export import errors
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import KerasModel
 from hub_image_export.untrusted import keras_files as saved_code
-from hub_image_export.weights import keras_model as keras_weights
 from hub_image_export.weights.readers import keras_files
 
 _OWN_CLASSES = (
@@ -44,7 +44,7 @@ def load(path: str) -> KerasModel:
       raise ValueError(_weights_only(path)) from error
     raise ValueError(
       f"Keras {keras_packages.version()} cannot read the model {path!r}: "
-      f"{keras_weights.first_line(error)} {_hint(_saved_by(path))}"
+      f"{errors.first_line(error)} {_hint(_saved_by(path))}"
     ) from error
 
 

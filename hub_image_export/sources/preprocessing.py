@@ -7,6 +7,7 @@ starts from [0, 255].
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable
 from typing import Any, Union
@@ -21,9 +22,9 @@ from hub_image_export.tensorflow_api.types import Tensor
 Preprocess = Union[None, str, tuple[Any, Any], Callable[[Tensor], Tensor]]
 
 # Of ImageNet's training images: RGB in [0, 1], and BGR in [0, 255].
-_TORCH_MEAN = (0.485, 0.456, 0.406)
-_TORCH_STD = (0.229, 0.224, 0.225)
-_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+_TORCH_MEAN = [0.485, 0.456, 0.406]
+_TORCH_STD = [0.229, 0.224, 0.225]
+_CAFFE_MEAN_BGR = [103.939, 116.779, 123.68]
 
 
 def _tf(images: Tensor) -> Tensor:
@@ -31,11 +32,13 @@ def _tf(images: Tensor) -> Tensor:
 
 
 def _torch(images: Tensor) -> Tensor:
-  return (images - np.float32(_TORCH_MEAN)) / np.float32(_TORCH_STD)
+  mean, std = np.array([_TORCH_MEAN, _TORCH_STD], np.float32)
+  return (images - mean) / std
 
 
 def _caffe(images: Tensor) -> Tensor:
-  return tf.reverse(images * 255.0, axis=[3]) - np.float32(_CAFFE_MEAN_BGR)
+  mean = np.array(_CAFFE_MEAN_BGR, np.float32)
+  return tf.reverse(images * 255.0, axis=[3]) - mean
 
 
 def _0_255(images: Tensor) -> Tensor:
@@ -44,8 +47,8 @@ def _0_255(images: Tensor) -> Tensor:
 
 _MODES = {
   "tf": (_tf, "2·x − 1, so [-1, 1]"),
-  "torch": (_torch, f"(x − {list(_TORCH_MEAN)}) / {list(_TORCH_STD)}"),
-  "caffe": (_caffe, f"BGR of 255·x, minus {list(_CAFFE_MEAN_BGR)}"),
+  "torch": (_torch, f"(x − {_TORCH_MEAN}) / {_TORCH_STD}"),
+  "caffe": (_caffe, f"BGR of 255·x, minus {_CAFFE_MEAN_BGR}"),
   "0-255": (_0_255, "255·x"),
 }
 MODES = tuple(_MODES)
@@ -144,16 +147,19 @@ def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _per_channel(what: str, value: Any) -> np.ndarray:
   channels = contract.NUM_CHANNELS
-  try:
-    array = np.asarray(value)
-    good = array.dtype.kind in "iuf" and array.shape in ((), (channels,))
-    with np.errstate(over="ignore"):  # To infinity, which is refused below.
-      array = array.astype(np.float32) if good else None
-  except (OverflowError, TypeError, ValueError):
-    array = None
-  if array is None or not np.all(np.isfinite(array)):
-    raise ValueError(
-      f"The {what} of preprocess is {shown(value)}; expected a finite number, "
-      f"or {channels} of them, one per channel."
-    )
-  return array
+  with (
+    contextlib.suppress(OverflowError, TypeError, ValueError),
+    np.errstate(over="ignore"),  # To infinity, which is refused below.
+  ):
+    given = np.asarray(value)
+    array = given.astype(np.float32)
+    if (
+      given.dtype.kind in "iuf"
+      and given.shape in ((), (channels,))
+      and np.all(np.isfinite(array))
+    ):
+      return array
+  raise ValueError(
+    f"The {what} of preprocess is {shown(value)}; expected a finite number, "
+    f"or {channels} of them, one per channel."
+  )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import os
@@ -15,7 +16,7 @@ from typing import Any
 from hub_image_export import errors
 
 # "nets/digits.py:model", "nets.digits:model".
-_REFERENCE = re.compile(r"(?P<place>.+\.py|\w+(\.\w+)*):(?P<name>\w+)")
+_REFERENCE = re.compile(r"(.+\.py|\w+(\.\w+)*):\w+")
 _NAMES_SHOWN = 20
 
 
@@ -35,8 +36,7 @@ def load(reference: str) -> Any:
     TypeError: the name stands for neither a model nor a function.
     errors.SourceError: the code fails while it is imported.
   """
-  match = _REFERENCE.fullmatch(reference)
-  place, name = match["place"], match["name"]
+  place, _, name = reference.rpartition(":")
   is_file = place.endswith(".py")
   module = _import_file(place) if is_file else _import_module(place)
   if not hasattr(module, name):
@@ -64,12 +64,14 @@ def _import_file(path: str) -> types.ModuleType:
   _add_to_path(os.path.dirname(os.path.abspath(path)))
   # The prefix keeps a file "models.py" from replacing a library "models".
   name = "model_file_" + os.path.basename(path)[: -len(".py")]
-  spec = importlib.util.spec_from_file_location(name, path)
+  loader = importlib.machinery.SourceFileLoader(name, path)
+  spec = importlib.util.spec_from_loader(name, loader)
+  assert spec is not None  # There is a loader.
   module = importlib.util.module_from_spec(spec)
   # Dataclasses and pickle look their module up there.
   sys.modules[name] = module
   try:
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
   except (Exception, SystemExit) as error:
     del sys.modules[name]
     raise _import_failed(path, error) from error

@@ -21,7 +21,7 @@ class GraphsSpec(_HubSpec):
   """A spec of graphs that were built here, as `create_module_spec` has them.
 
   `hub.Module` and the specs that hub makes call each other by private names.
-  Subclasses override the public ones.
+  Subclasses override two methods that say what is wanted of them.
   """
 
   def __init__(self, handler: Any) -> None:
@@ -33,20 +33,20 @@ class GraphsSpec(_HubSpec):
     """hub's `SavedModelHandler`, which holds the graphs and writes them."""
     return self._saved_model_handler
 
-  def checkpoint_for_module(self) -> str | None:
+  def _checkpoint_for_module(self) -> str | None:
     """Called by `hub.Module`: the prefix of the checkpoint it starts with."""
     raise NotImplementedError
 
-  def export_of_module(self, path: str, variables_saver: Any) -> None:
+  def _export_of_module(self, path: str, variables_saver: Any) -> None:
     """Called by `hub.Module.export`: writes the module with other weights."""
     raise NotImplementedError
 
   def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
-    self._checkpoint_variables_path = self.checkpoint_for_module()
+    self._checkpoint_variables_path = self._checkpoint_for_module()
     return super()._create_impl(name, trainable, tags)
 
   def _export(self, path: str | bytes, variables_saver: Any) -> None:
-    self.export_of_module(os.fsdecode(path), variables_saver)
+    self._export_of_module(os.fsdecode(path), variables_saver)
 
 
 def handler_of(spec: ModuleSpec) -> Any:

@@ -65,12 +65,13 @@ def assign(
   """
   variables = list(variables)
   names = rules.names([v.name for v in variables], values)
-  problems, assigned, widened, used = [], [], [], set()
+  problems, assigned, widened = [], [], []
+  used: set[str] = set()
   for variable in variables:
     key = values.find(names[variable.name])
     problem = _problem(variable, names[variable.name], key, values)
-    if problem:
-      problems.append(problem)
+    if key is None or problem is not None:
+      problems.append(str(problem))
       continue
     used.add(key)
     if values.specs[key].dtype != variable.dtype:

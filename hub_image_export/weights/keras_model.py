@@ -7,7 +7,6 @@ formats, and leaves their random values in place.
 from __future__ import annotations
 
 import os
-import textwrap
 import warnings
 
 import numpy as np
@@ -18,7 +17,6 @@ from hub_image_export.tensorflow_api.types import KerasModel
 from hub_image_export.weights.readers import keras_files
 
 _NAMES_SHOWN = 3
-_MESSAGE_LENGTH = 200
 
 # In the published EfficientNet weights, the variance of the `Normalization`
 # layer holds ImageNet's standard deviations. Keras makes up for it with a
@@ -50,9 +48,10 @@ def load(model: KerasModel, path: str) -> None:
       model.load_weights(path)
   except Exception as error:  # Keras raises whatever its readers raise.
     raise errors.WeightsError(
-      f"The weights in {path!r} do not fit {model.name}: {first_line(error)} "
-      "They must come from the same architecture, with the same number of "
-      "classes, and with its classifier just where that is exported."
+      f"The weights in {path!r} do not fit {model.name}: "
+      f"{errors.first_line(error)} They must come from the same architecture, "
+      "with the same number of classes, and with its classifier just where "
+      "that is exported."
     ) from error
   _require_values(model, path)
 
@@ -74,13 +73,6 @@ def undo_missing_rescaling(model: KerasModel) -> None:
       mean, std, count = values
       layer.set_weights([mean, np.square(std), count])
       layer.finalize_state()
-
-
-def first_line(error: BaseException) -> str:
-  """The start of an error's message, as a sentence; Keras' can be pages."""
-  lines = str(error).strip().splitlines() or [type(error).__name__]
-  line = textwrap.shorten(lines[0], _MESSAGE_LENGTH, placeholder=" …")
-  return line if line.endswith((".", "!", "?", "…")) else line + "."
 
 
 def _forget_values(model: KerasModel) -> None:

@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.export.options import Options
+from hub_image_export.export.order import Options
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.sources import application_models, applications
 from tests.bad_input import ARGUMENT_ROWS, FLAG_ROWS
@@ -69,7 +69,7 @@ def _spread(name, parameter):
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
   assert parameter.name == "options", f"{name} has **{parameter.name}"
-  return _names(dataclasses.fields(Options))
+  return list(Options.__annotations__)
 
 
 def _arguments():

@@ -35,7 +35,7 @@ _DISTRIBUTIONS = {
     name: name
     for name in (
       *("h5py", "keras", "numpy", "pytest", "setuptools", "tensorflow"),
-      *("tensorflow_hub", "tf_keras"),
+      *("tensorflow_hub", "tf_keras", "typing_extensions"),
     )
   },
 }

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from hub_image_export.sources.source import as_source
+from hub_image_export.sources import as_source
 from hub_image_export.tensorflow_api.compat import tf
 from tests.support import saved_sources
 from tests.support.keras_sources import SHAPE, keras, layers

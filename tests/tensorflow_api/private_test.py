@@ -245,10 +245,10 @@ def test_hub_asks_a_spec_for_its_checkpoint_and_export(tmp_path):
   exported = []
 
   class Spec(private_hub.GraphsSpec):
-    def checkpoint_for_module(self):
+    def _checkpoint_for_module(self):
       return prefix
 
-    def export_of_module(self, path, variables_saver):
+    def _export_of_module(self, path, variables_saver):
       exported.append(path)
 
   with quiet(), tf.Graph().as_default():

@@ -9,7 +9,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from hub_image_export.sources.source import as_source
+from hub_image_export.sources import as_source
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing import image_function
 from hub_image_export.tracing.image_function import make_image_function

@@ -89,16 +89,3 @@ def test_variances_stay(variance):
   actual = _normalizing_model([0.5, 0.4, 0.3], variance)(images)
   expected = (images - [0.5, 0.4, 0.3]) / np.sqrt(variance)
   np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-  "message, line",
-  [
-    ("no\nand more", "no."),
-    ("Why?", "Why?"),
-    ("", "ValueError."),
-    ("word " * 100, "word " * 39 + "…"),
-  ],
-)
-def test_first_line_is_a_short_sentence(message, line):
-  assert keras_weights.first_line(ValueError(message)) == line

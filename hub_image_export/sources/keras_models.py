@@ -1,0 +1,128 @@
+"""A Keras model, of any Keras, as a function on images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from hub_image_export.sources.source import Source
+from hub_image_export.tensorflow_api import keras_packages
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel
+
+# A layer that multiplies by less takes pixels in [0, 255] (1/255, 1/127.5).
+_SCALE_OF_BYTES = 0.1
+
+
+def as_source(model: KerasModel, height: int, width: int) -> Source:
+  """A model or layer; raises ValueError if it takes no such images."""
+  name = f"Keras model {model.name!r}"
+  if not keras_packages.runs_on_tensorflow(model):
+    raise ValueError(
+      f"{name} runs on another backend than TensorFlow: set KERAS_BACKEND="
+      "tensorflow before importing keras, and load the model again"
+    )
+  shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or ()]
+  if shapes:
+    _check_input_shape(name, shapes, height, width)
+    _check_input_type(name, model.inputs[0].dtype)
+  if not model.built or not shapes:
+    # Variables are made by the first call, which has to be an eager one.
+    model(tf.zeros([1, height, width, 3]), training=False)
+  wrong = [
+    layer.name
+    for layer in keras_packages.layers_within(model)
+    if getattr(layer, "data_format", None) == "channels_first"
+  ]
+  if wrong:
+    raise ValueError(
+      f"{name} has channels_first layers ({', '.join(wrong[:5])}): expected "
+      "channels_last throughout (C17)"
+    )
+  return Source(name=name, call=model, training_parameter="training")
+
+
+def image_size(model: KerasModel) -> tuple[int | None, int | None]:
+  """Height and width of a model's input, where it has just one."""
+  shape = getattr(model, "input_shape", None)
+  if isinstance(shape, tuple) and len(shape) == 4:
+    return shape[1], shape[2]
+  return None, None
+
+
+def _check_input_shape(
+  name: str, shapes: list[tuple], height: int, width: int
+) -> None:
+  if len(shapes) > 1:
+    raise ValueError(
+      f"{name} has {len(shapes)} inputs: expected one, the images (C13). Wrap "
+      "it in a function on images that supplies the others"
+    )
+  (shape,) = shapes
+  if len(shape) != 4:
+    raise ValueError(
+      f"{name} takes inputs of shape {shape}: expected "
+      f"[batch_size, {height}, {width}, 3] (C12)"
+    )
+  if shape[1] == 3 and shape[3] not in (3, None):
+    raise ValueError(
+      f"{name} takes inputs of shape {shape}, which is channels_first: "
+      "expected channels_last (C17). Build it with "
+      "data_format='channels_last'"
+    )
+  if shape[3] not in (3, None):
+    raise ValueError(
+      f"{name} takes images of {shape[3]} channels: expected 3, RGB (C12). "
+      "Wrap it in a function that converts, say with tf.image.rgb_to_grayscale"
+    )
+  if shape[1] not in (None, height) or shape[2] not in (None, width):
+    raise ValueError(
+      f"{name} takes images of {shape[1]}x{shape[2]} pixels: got height="
+      f"{height}, width={width}. Pass the model's own size, or build the model "
+      "for the size that you want"
+    )
+  if shape[0] is not None:
+    raise ValueError(
+      f"{name} has a fixed batch size of {shape[0]}: expected any (C14). "
+      "Build it without batch_size"
+    )
+
+
+def _check_input_type(name: str, dtype: Any) -> None:
+  """Keras casts silently, and pixels in [0, 1] are 0 as integers."""
+  dtype = tf.as_dtype(dtype)
+  if not dtype.is_floating:
+    raise ValueError(
+      f"{name} takes {dtype.name} images: expected float32, RGB in [0, 1] "
+      "(C12). Wrap it in a function that converts, say with "
+      f"tf.image.convert_image_dtype(images, tf.{dtype.name})"
+    )
+
+
+def warn_of_rescaling(fn: Any, preprocess: Any) -> None:
+  """Warns where a model's own rescaling does not fit `preprocess`.
+
+  A model that rescales [0, 255] itself wants "0-255" and nothing else; one
+  that rescales [0, 1] wants none.
+  """
+  if not keras_packages.is_model(fn):
+    return
+  first = fn.layers[:4]
+  layer = next((x for x in first if type(x).__name__ == "Rescaling"), None)
+  if layer is None:
+    return
+  takes_bytes = np.max(np.abs(layer.scale)) <= _SCALE_OF_BYTES
+  wanted = "0-255" if takes_bytes else None
+  if not isinstance(preprocess, (str, type(None))) or preprocess != wanted:
+    logging.warning(
+      "preprocess=%r is given, and %r starts with the rescaling layer %r of "
+      "scale %s: are pixels rescaled twice, or not enough? It seems to want "
+      "preprocess=%r",
+      preprocess,
+      fn.name,
+      layer.name,
+      layer.scale,
+      wanted,
+    )
