@@ -9,95 +9,156 @@ in the graph itself.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
+from hub_image_export.graph.called_functions import CALLS
 from hub_image_export.graph.graph_defs import (
   canonical,
   data_inputs,
+  is_ordered,
   node_of,
   replace_inputs,
+  replace_nodes,
   resolve_chains,
 )
+from hub_image_export.graph.program_order import in_program_order
+from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.private import function_def_to_graph_def
 from hub_image_export.tensorflow_api.protos import GraphDef
-
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def inline_calls(graph_def: GraphDef) -> GraphDef:
   """Returns a copy in which no function is called.
 
-  Functional `If` and `While` keep their bodies. Control inputs inside a
-  function order its side effects, which is what F4 forbids: they are dropped.
+  Functional `If` and `While` keep their bodies, which call no function either.
+  Control inputs stay: they tell in which order variables are read and written.
   """
-  bodies = {f.signature.name: f for f in graph_def.library.function}
   result = GraphDef()
   result.CopyFrom(graph_def)
+  bodies = {f.signature.name: f for f in result.library.function}
+  for function in bodies.values():
+    while any(_is_call(node, bodies) for node in function.node_def):
+      nodes, outputs = _inline_once(function.node_def, bodies, _nested_body)
+      del function.node_def[:]
+      function.node_def.extend(nodes)
+      for key, tensor in list(function.ret.items()):
+        function.ret[key] = outputs.get(canonical(tensor), tensor)
   while any(_is_call(node, bodies) for node in result.node):
-    result = _inline_once(result, bodies)
+    nodes, _ = _inline_once(result.node, bodies, _body)
+    replace_nodes(result, nodes)
   return result
 
 
 def _is_call(node, bodies) -> bool:
-  return node.op in _CALLS or node.op in bodies
+  return node.op in CALLS or node.op in bodies
 
 
-def _inline_once(graph_def: GraphDef, bodies) -> GraphDef:
-  result = GraphDef(versions=graph_def.versions, library=graph_def.library)
+def _inline_once(nodes, bodies, body_of) -> tuple[list, dict[str, str]]:
+  """The nodes after one step, and what stands for the outputs of calls.
+
+  Args:
+    nodes: of a graph, or of the body of a function.
+    body_of: gives the body of a called function, and its results by the names
+      of the call's outputs.
+  """
+  found = []
   outputs: dict[str, str] = {}
-  calls: set[str] = set()
-  for node in graph_def.node:
+  effects: dict[str, list[str]] = {}
+  for node in nodes:
     if not _is_call(node, bodies):
-      result.node.add().CopyFrom(node)
+      found.append(node)
       continue
-    calls.add(node.name)
-    name = node.attr["f"].func.name if node.op in _CALLS else node.op
-    nodes, returned = _body(node, bodies[name])
-    result.node.extend(nodes)
-    for i, tensor in enumerate(returned):
-      outputs[canonical(f"{node.name}:{i}")] = tensor
+    name = node.attr["f"].func.name if node.op in CALLS else node.op
+    body, returned = body_of(node, bodies[name])
+    outputs.update(returned)
+    before = [name for name in node.input if name[0] == "^"]
+    for inner in body if before else ():
+      inner.input[:] = dict.fromkeys([*inner.input, *before])
+    found += body
+    within = [n for n in body if _has_effects(n, bodies)]
+    effects[node.name] = [n.name for n in within or body[-1:]]
   resolve_chains(outputs)
-  replace_inputs(result, outputs)
-  _drop_control_inputs(result, calls)
-  return result
+  inlined = GraphDef(node=found)
+  replace_inputs(inlined, outputs)
+  _wait_for_effects(inlined, effects)
+  return list(inlined.node), outputs
 
 
-def _body(call, function) -> tuple[list, list[str]]:
-  """The nodes of a function's body, and the tensors that it returns."""
+def _body(call, function) -> tuple[list, dict[str, str]]:
+  """In a graph, where outputs have a number each."""
   body, flat_names = function_def_to_graph_def(function)
+  nodes, outer = _renamed(call, function, body.node)
+  for node in nodes:
+    node.input[:] = map(canonical, node.input)
+  return nodes, {
+    canonical(f"{call.name}:{i}"): canonical(
+      outer(flat_names[function.ret[arg.name]])
+    )
+    for i, arg in enumerate(function.signature.output_arg)
+  }
+
+
+def _nested_body(call, function) -> tuple[list, dict[str, str]]:
+  """In the body of a function, where outputs have the names of arguments."""
+  copied = type(function)()
+  copied.CopyFrom(function)
+  nodes, outer = _renamed(call, function, copied.node_def)
+  return nodes, {
+    f"{call.name}:output:{i}".removesuffix(":0")
+    if call.op in CALLS
+    else f"{call.name}:{arg.name}": outer(function.ret[arg.name])
+    for i, arg in enumerate(function.signature.output_arg)
+  }
+
+
+def _renamed(call, function, body) -> tuple[list, Callable[[str], str]]:
+  """A body's nodes as nodes beside a call, and how tensors are called there."""
   prefix = call.name + "/"
   arguments = {
-    arg.name: canonical(tensor)
+    arg.name: tensor
     for arg, tensor in zip(function.signature.input_arg, data_inputs(call))
   }
 
   def outer(tensor: str) -> str:
-    tensor = canonical(tensor)
-    return arguments.get(tensor) or prefix + tensor
+    return arguments.get(canonical(tensor)) or prefix + tensor
 
   nodes = []
-  for node in body.node:
+  for node in in_program_order(body):
     if node.name in arguments:
       continue
-    inputs = [outer(tensor) for tensor in data_inputs(node)]
-    node.name = prefix + node.name
-    node.input[:] = inputs
-    nodes.append(node)
-  returned = [
-    outer(flat_names[function.ret[arg.name]])
-    for arg in function.signature.output_arg
-  ]
-  return nodes, returned
-
-
-def _drop_control_inputs(graph_def: GraphDef, calls: set[str]) -> None:
-  for node in graph_def.node:
-    kept = [
-      name
+    controls = [
+      f"^{prefix}{name[1:]}"
       for name in node.input
-      if not (name.startswith("^") and node_of(name) in calls)
+      if name[0] == "^" and name[1:] not in arguments
     ]
-    if len(kept) != len(node.input):
-      node.input[:] = kept
+    node.input[:] = [*map(outer, data_inputs(node)), *controls]
+    node.name = prefix + node.name
+    nodes.append(node)
+  return nodes, outer
+
+
+def _has_effects(node, bodies) -> bool:
+  """Whether others may wait for it; who assigns waits for reads as well."""
+  return (
+    _is_call(node, bodies)
+    or node.op == "ReadVariableOp"
+    or not known_ops.only_computes(node.op)
+  )
+
+
+def _wait_for_effects(
+  graph_def: GraphDef, effects: dict[str, list[str]]
+) -> None:
+  """Who waits for a call waits for what its body does beside computing."""
+  for node in graph_def.node if effects else ():
+    if is_ordered(node) and any(node_of(n) in effects for n in node.input):
+      controls = {
+        f"^{name}"
+        for n in node.input
+        if n[0] == "^"
+        for name in effects.get(n[1:], [n[1:]])
+      }
+      node.input[:] = [*data_inputs(node), *sorted(controls)]
 
 
 def name_by_content(graph_def: GraphDef) -> GraphDef:

@@ -39,7 +39,6 @@ DRAWS = frozenset({*_PLAIN, *_FULL_RANGE})
 
 _SEEDS = {"seed": 0, "seed2": 0}
 _SIGNED = {tf.uint32: tf.int32, tf.uint64: tf.int64}
-_STATE_SIZE = 3  # Of the Philox algorithm: a counter of two, and a key.
 
 
 def _shape_type(node: NodeDef):
@@ -70,11 +69,8 @@ def _integers(new: Substitution, shape: str, shape_type, dtype) -> None:
 
 def draw_state(node: NodeDef, new: Substitution) -> None:
   """Lets a read of random state give random integers."""
-  if node.op == "RngReadAndSkip":
-    shape, dtype = [_STATE_SIZE], tf.int64
-  else:
-    shape, dtype = graph_defs.output_shape(node), _dtype(node)
-  _integers(new, new.constant(shape), tf.int32, dtype)
+  shape = new.constant(graph_defs.output_shape(node))
+  _integers(new, shape, tf.int32, _dtype(node))
 
 
 def draw_plainly(node: NodeDef, new: Substitution) -> None:

@@ -20,7 +20,6 @@ from hub_image_export.graph.random_draws import DRAWS, draw_plainly, draw_state
 from hub_image_export.graph.random_state import (
   GENERATOR_OPS,
   PLAIN_DRAWS,
-  READS,
   SEED_INPUTS,
   random_state,
 )
@@ -38,7 +37,7 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
   deterministic by its author's will: its numbers stay.
 
   Args:
-    graph_def: The traced graph, without calls of functions.
+    graph_def: The traced graph, without calls of functions at its top.
     state: What `random_state` returned.
   """
   fresh = GraphDef()
@@ -46,7 +45,7 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
   if state:
     seeded = graph_defs.descendants(graph_def, state)
     substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
-    substitute(fresh, tuple(READS), _OfState(state))
+    substitute(fresh, ("ReadVariableOp",), _OfState(state))
     _delete_state(fresh, state)
   _zero_seeds(fresh)
   return fresh
@@ -115,10 +114,9 @@ class _OfState:
 
 
 def _delete_state(graph_def: GraphDef, state: set[str]) -> None:
-  uses = ASSIGNMENTS | {"RngSkip"}
   gone = set(state)
   for node in graph_def.node:
-    if node.op in uses and graph_defs.node_of(node.input[0]) in state:
+    if node.op in ASSIGNMENTS and graph_defs.node_of(node.input[0]) in state:
       gone.add(node.name)
   kept = [node for node in graph_def.node if node.name not in gone]
   for node in kept:

@@ -7,9 +7,16 @@ neither be exported (the state belongs to a process) nor run in TF 1.15.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 from hub_image_export.graph import graph_defs
+from hub_image_export.graph.called_functions import (
+  LOOPS,
+  called,
+  first_argument,
+)
 from hub_image_export.graph.graph_defs import ASSIGNMENTS
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
@@ -67,14 +74,13 @@ GENERATOR_OPS = frozenset(
     "StatefulUniformFullInt",
   }
 )
-READS = frozenset({"ReadVariableOp", "RngReadAndSkip"})
-_STATE_USERS = ASSIGNMENTS | READS | GENERATOR_OPS
+_STATE_USERS = ASSIGNMENTS | GENERATOR_OPS | {"ReadVariableOp"}
 _KEYS = ("StatelessRandomGetKeyCounter", "StatelessRandomGetKeyCounterAlg")
-_CONTROL_FLOW = frozenset({"If", "StatelessIf", "While", "StatelessWhile"})
-
 _TYPE_ATTRS = ("DstT", "dtype", "type", "Tout", "T")
 
-Consumers = dict[str, list[tuple[NodeDef, int]]]
+
+class _OtherUseError(Exception):
+  """A number is used for more than seeding random ops."""
 
 
 def _is_float(node: NodeDef) -> bool:
@@ -87,37 +93,126 @@ def _is_float(node: NodeDef) -> bool:
   return False
 
 
-def _is_random_state(consumers: Consumers, resource: str) -> bool:
-  users = consumers[resource]
-  if any(n.op not in _STATE_USERS or i != 0 for n, i in users):
-    return False
-  pending = [n.name for n, _ in users if n.op in READS]
-  seen = set(pending)
-  while pending:
-    for node, index in consumers[pending.pop()]:
-      if index in SEED_INPUTS.get(node.op, ()) and node.op not in _KEYS:
-        continue
-      if node.op in ASSIGNMENTS:
-        if graph_defs.node_of(node.input[0]) != resource:
-          return False
-      elif node.op in _CONTROL_FLOW or _is_float(node):
-        return False
-      elif node.name not in seen:
-        seen.add(node.name)
-        pending.append(node.name)
-  return bool(users)
+class _Seeds:
+  """Follows numbers through a graph, or the body of a function, to draws.
+
+  Attributes:
+    seeding: whether any random op is seeded by them.
+  """
+
+  def __init__(self, nodes: Any, library: dict[str, Any], resource: str = ""):
+    self.seeding = False
+    self._library = library
+    self._resource = resource
+    self._consumers = graph_defs.consumers_of(nodes)
+    # Nodes whose outputs come from them; of those that call functions, single
+    # outputs as (name, index).
+    self._found: set[str | tuple[str, int]] = set()
+
+  def follow(self, start: Iterable[str]) -> set[str | tuple[str, int]]:
+    """What comes from the nodes or arguments of these names.
+
+    Raises:
+      _OtherUseError: it is no seed alone.
+    """
+    pending: list[str | tuple[str, int]] = list(start)
+    self._found.update(pending)
+    while pending:
+      item = pending.pop()
+      name, output = item if isinstance(item, tuple) else (item, None)
+      for node, index in self._consumers[name]:
+        tensor = graph_defs.data_inputs(node)[index]
+        if output is None or graph_defs.output_index(tensor) == output:
+          found = self._outputs(node, index) - self._found
+          self._found |= found
+          pending += found
+    return self._found
+
+  def _outputs(self, node: NodeDef, index: int) -> set[str | tuple[str, int]]:
+    """What of a consumer's outputs depends on its input."""
+    if index in SEED_INPUTS.get(node.op, ()):
+      self.seeding = True
+      return {node.name} if node.op in _KEYS else set()
+    if node.op in ASSIGNMENTS:
+      if graph_defs.node_of(node.input[0]) != self._resource:
+        raise _OtherUseError
+      return set()
+    if called(node):
+      return self._through_functions(node, index)
+    if _is_float(node):
+      raise _OtherUseError
+    return {node.name}
+
+  def _through_functions(
+    self, node: NodeDef, index: int
+  ) -> set[str | tuple[str, int]]:
+    arguments = {index - first_argument(node)}
+    if -1 in arguments:  # It decides which function is called.
+      raise _OtherUseError
+    references = called(node)
+    if node.op not in LOOPS:
+      outputs = [self._of_function(f.name, arguments) for f in references]
+      return {(node.name, i) for i in set().union(*outputs)}
+    body, condition = references
+    # What a round of a loop returns is what the next one is given.
+    while not arguments.issuperset(
+      outputs := self._of_function(body.name, arguments)
+    ):
+      arguments |= outputs
+    if self._of_function(condition.name, arguments):
+      raise _OtherUseError
+    return {(node.name, i) for i in arguments}
+
+  def _of_function(self, name: str, arguments: set[int]) -> set[int]:
+    """Which results of a function come from some of its arguments."""
+    body = self._library[name]
+    seeds = _Seeds(_Body(body.node_def), self._library)
+    names = [argument.name for argument in body.signature.input_arg]
+    found = seeds.follow(names[i] for i in arguments)
+    self.seeding |= seeds.seeding
+    results = [body.ret[a.name] for a in body.signature.output_arg]
+    return {
+      i
+      for i, tensor in enumerate(results)
+      if graph_defs.node_of(tensor) in found
+      or (graph_defs.node_of(tensor), graph_defs.output_index(tensor)) in found
+    }
+
+
+@dataclasses.dataclass
+class _Body:
+  """The nodes of a function, as a graph has them."""
+
+  node: Any
 
 
 def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
   """Which captured resources are random state and nothing else.
 
   Args:
-    graph_def: The traced graph, without calls of functions.
+    graph_def: The traced graph, without calls of functions at its top, and
+      with state as values: no function is handed a variable.
     resources: Names of the placeholders of captured resources.
 
   Returns:
     Those that only seed random ops, and are assigned from themselves. They
     are no part of a module: neither they nor their assignments.
   """
+  library = {f.signature.name: f for f in graph_def.library.function}
   consumers = graph_defs.consumers_of(graph_def)
-  return {name for name in resources if _is_random_state(consumers, name)}
+
+  def is_random_state(resource: str) -> bool:
+    users = consumers[resource]
+    if any(n.op not in _STATE_USERS or i != 0 for n, i in users):
+      return False
+    reads = [n for n, _ in users if n.op == "ReadVariableOp"]
+    if any(map(_is_float, reads)):
+      return False
+    seeds = _Seeds(graph_def, library, resource)
+    try:
+      seeds.follow(node.name for node in reads)
+    except _OtherUseError:
+      return False
+    return seeds.seeding or any(n.op in GENERATOR_OPS for n, _ in users)
+
+  return {name for name in resources if is_random_state(name)}

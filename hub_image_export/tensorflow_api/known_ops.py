@@ -26,7 +26,8 @@ def in_tensorflow_1_15() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def _default_values(op: str) -> dict[str, AttrValue]:
+def default_values(op: str) -> dict[str, AttrValue]:
+  """Attributes of an op that need not be given; nobody may change them."""
   op_def = private.op_def(op)
   if op_def is None:
     return {}
@@ -39,13 +40,19 @@ def _default_values(op: str) -> dict[str, AttrValue]:
 
 def is_default(op: str, attr: str, value: AttrValue) -> bool:
   """Whether this is the default value in the running TensorFlow."""
-  return _default_values(op).get(attr) == value
+  return default_values(op).get(attr) == value
 
 
 @functools.cache
 def exists_here(op: str) -> bool:
   """Whether the running TensorFlow has an op of this name."""
   return private.op_def(op) is not None
+
+
+@functools.cache
+def first_output(op: str) -> str:
+  """The name of the op's first output, which bodies of functions use."""
+  return private.op_def(op).output_arg[0].name
 
 
 @functools.cache

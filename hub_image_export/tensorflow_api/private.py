@@ -139,6 +139,26 @@ def hide_wrap_function(graph: Graph) -> None:
   graph.name = "image_function"
 
 
+# --- Variables of distribution strategies.
+
+
+def replicas(variable: Any) -> tuple[Any, ...]:
+  """What a strategy keeps on its devices for one variable, all of it.
+
+  Empty where there is no strategy. A graph captures single ones, and only
+  their handles lead to the whole; the attribute is there since TensorFlow
+  2.2. Noticed by tests/tracing/training_steps_test.py (replicas).
+  """
+  handle = getattr(variable, "_handle", None)
+  container = getattr(handle, "_distributed_container", lambda: None)()
+  return tuple(getattr(container or variable, "_values", None) or ())
+
+
+def first_replica(variable: Any) -> Any:
+  """The variable, or the first of those that a strategy keeps for it."""
+  return next(iter(replicas(variable)), variable)
+
+
 # --- Files.
 
 # The key under which an object-based checkpoint (tf.train.Checkpoint) has the

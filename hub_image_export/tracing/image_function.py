@@ -85,7 +85,7 @@ def make_image_function(
   variants = []
   for i, traced in enumerate(traces):
     _check_collections(traced, drop_collections)
-    variants.append(make_variant(traced, bool(i), *table.add(traced)))
+    variants.append(make_variant(traced, bool(i), table.add(traced)))
   _check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)
   _check_gradients(traces[: len(kept)], allow_custom_gradients)

@@ -49,7 +49,8 @@ class Trace:
     wrapped: the traced function, callable on eager images.
     tasks: name of the output tensor by task.
     endpoints: name of the output tensor by key.
-    penalties: names of the tensors that are weight penalties.
+    penalties: names of the tensors that are weight penalties, by where they
+      are from: the collection, each Keras layer, a SavedModel.
     layers: the Keras layers that took part.
     made: names of the variables that the function itself made.
   """
@@ -57,7 +58,7 @@ class Trace:
   wrapped: Any
   tasks: dict[str, str]
   endpoints: dict[str, str]
-  penalties: list[str]
+  penalties: list[list[str]]
   layers: LayerCalls
   made: frozenset[str]
 
@@ -65,6 +66,18 @@ class Trace:
   def graph_def(self) -> GraphDef:
     """What was traced, with static shapes; nobody may change it."""
     return self.wrapped.graph.as_graph_def(add_shapes=True)
+
+  @property
+  def all_penalties(self) -> list[str]:
+    return [name for origin in self.penalties for name in origin]
+
+  @property
+  def update_ops(self) -> list[str]:
+    """Names of the ops that the function put into UPDATE_OPS."""
+    collected = self.wrapped.graph.get_collection(contract.UPDATE_OPS)
+    entries = tf.nest.flatten(collected)  # As a session takes them.
+    # Ops, tensors, and what assignments return, which is neither.
+    return [getattr(entry, "op", entry).name for entry in entries]
 
   @property
   def collections(self) -> list[str]:
@@ -113,7 +126,8 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
       "tasks": _named(results.tasks),
       "endpoints": _named(results.endpoints),
       "penalties": [
-        tf.identity(tf.cast(loss, tf.float32)) for loss in penalties
+        [tf.identity(tf.cast(loss, tf.float32)) for loss in origin]
+        for origin in penalties
       ],
     }
 
@@ -192,9 +206,8 @@ def _named(tensors: dict[str, Any]) -> dict[str, Any]:
   return {key: tf.identity(tensor) for key, tensor in tensors.items()}
 
 
-def _penalties(source: Source, layers: LayerCalls) -> list[Any]:
+def _penalties(source: Source, layers: LayerCalls) -> list[list[Any]]:
   """Weight penalties of Keras layers, TF1 collections and SavedModels (F4)."""
-  found = list(tf.compat.v1.get_collection(contract.REGULARIZATION_LOSSES))
-  for layer in layers.roots:
-    found.extend(layer.losses)
-  return found + source.penalties()
+  collected = tf.compat.v1.get_collection(contract.REGULARIZATION_LOSSES)
+  origins = [collected, *(layer.losses for layer in layers.roots)]
+  return [list(origin) for origin in [*origins, source.penalties()]]

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from hub_image_export.graph.state_ops import Cell
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.weights.variable import Variable, handle_of
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_./\\-]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Captures:
+  """What a trace captured, by the names of the placeholders in its graph.
+
+  Attributes:
+    variables: the variables.
+    replicas: those of `variables` that a distribution strategy keeps beside
+      another one, as copies.
+    unordered: those of `variables` that have the order of TF1: that of edges.
+    others: constants, or things that cannot be part of a module.
+  """
+
+  variables: dict[str, Variable]
+  replicas: frozenset[str]
+  unordered: frozenset[str]
+  others: dict[str, Any]
+
+  def cells(self) -> dict[str, Cell]:
+    """The variables as passes know them."""
+    found: dict[str, Cell] = {}
+    by_name: dict[str, Cell] = {}
+    for placeholder, v in self.variables.items():
+      cell = Cell(
+        v.name,
+        v.dtype,
+        v.shape,
+        v.trainable,
+        placeholder in self.unordered,
+      )
+      first = by_name.setdefault(v.name, cell)
+      if placeholder in self.replicas:
+        first = dataclasses.replace(cell, replica_of=first)
+      found[placeholder] = first
+    return found
 
 
 class VariableTable:
@@ -26,32 +64,35 @@ class VariableTable:
     self._made: dict[str, Variable] = {}
     self._names: set[str] = set()
 
-  def add(self, trace: Trace) -> tuple[dict[str, Variable], dict[str, Any]]:
-    """Takes a trace's captures in, in the order of its graph.
-
-    Returns:
-      `(variables, others)`: from the name of a placeholder in the graph to
-      the variable that it stands for, or to whatever else was captured.
-    """
+  def add(self, trace: Trace) -> Captures:
+    """Takes a trace's captures in, in the order of its graph."""
     sources = {id(v.handle): v for v in private.variables(trace.wrapped.graph)}
     keras = _keras_variables(trace)
     captures = {
       placeholder.op.name: outside
       for outside, placeholder in private.captures(trace.wrapped.graph)
     }
-    variables, others = {}, {}
+    variables: dict[str, Variable] = {}
+    others, replicas, unordered = {}, set(), set()
     for op in trace.wrapped.graph.get_operations():
-      if op.name not in captures:
+      outside = captures.get(op.name)
+      if outside is None:
         continue
-      outside = captures[op.name]
-      if id(outside) in sources:
-        source = sources[id(outside)]
-        variables[op.name] = self._find_or_add(
-          source, keras.get(id(outside)), source.name in trace.made
-        )
-      else:
+      if id(outside) not in sources:
         others[op.name] = outside
-    return variables, others
+        continue
+      source = sources[id(outside)]
+      made = source.name in trace.made
+      first = private.first_replica(source)
+      found = self._find_or_add(first, keras.get(id(first.handle)), made)
+      if found in variables.values() and private.replicas(source):
+        replicas.add(op.name)
+      if made and id(first.handle) not in keras:
+        unordered.add(op.name)
+      variables[op.name] = found
+    return Captures(
+      variables, frozenset(replicas), frozenset(unordered), others
+    )
 
   def _find_or_add(
     self, source: Any, keras: tuple[str, bool] | None, made: bool

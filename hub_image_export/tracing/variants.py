@@ -1,33 +1,24 @@
-"""From a traced graph to the graph of a module's variant.
-
-Everything here is GraphDef in, GraphDef out, in one direction: functions are
-inlined, probabilities become logits, registered gradients and control
-dependencies go, random state becomes fresh numbers, the rest is pruned to what
-the module serves, rewritten for old versions of TensorFlow, and rid of nodes
-that it has twice.
-"""
+"""From a traced graph to the graph of a module's variant, pass by pass."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
 
 from hub_image_export import contract
 from hub_image_export.graph import (
-  custom_gradients as gradients,
+  custom_gradients,
   hermetic,
-  inline as functions,
+  inline,
   logits,
   portability,
-  random_numbers as randomness,
+  random_numbers,
+  updates,
 )
 from hub_image_export.graph.graph_defs import (
-  ASSIGNMENTS,
-  ancestors,
-  canonical,
-  data_inputs,
   descendants,
   fingerprints,
-  is_ordered,
   node_of,
   nodes_by_name,
   passed_on,
@@ -37,10 +28,11 @@ from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.graph.simplify import bypass_redundant_nodes
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
+from hub_image_export.tracing.variable_table import Captures
 from hub_image_export.weights.variable import Variable
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Variant:
   """The graph of one variant, still without the variables' own nodes.
 
@@ -63,20 +55,29 @@ class Variant:
   variables: dict[str, Variable]
   tasks: dict[str, str]
   endpoints: dict[str, str]
-  penalties: tuple[str, ...]
-  dropped_penalties: tuple[str, ...]
-  updates: tuple[str, ...]
-  activations: dict[str, str]
-  oldest_tensorflow: str
-  needs_newer: tuple[str, ...]
+  penalties: tuple[str, ...] = ()
+  dropped_penalties: tuple[str, ...] = ()
+  updates: tuple[str, ...] = ()
+  activations: dict[str, str] = dataclasses.field(default_factory=dict)
+  oldest_tensorflow: str = ""
+  needs_newer: tuple[str, ...] = ()
+
+  @property
+  def is_training(self) -> bool:
+    return bool(self.tags)
 
   @property
   def name(self) -> str:
-    return "train" if self.tags else "inference"
+    return "train" if self.is_training else "inference"
 
   @property
   def outputs(self) -> list[str]:
     return [*self.tasks.values(), *self.endpoints.values()]
+
+  @property
+  def served(self) -> list[str]:
+    """All that consumers can ask for: tensors, and ops that update."""
+    return [*self.outputs, *self.penalties, *self.updates]
 
   def computes_the_same_as(self, other: Variant) -> bool:
     """Whether both give the same outputs and update the same (F2)."""
@@ -87,97 +88,88 @@ class Variant:
     )
 
   def _fingerprint(self) -> list[bytes]:
-    hashes = fingerprints(self.graph_def, _leaves(self.variables))
+    hashes = fingerprints(self.graph_def, self.leaves())
     return [hashes[node_of(name)] for name in [*self.outputs, *self.updates]]
 
+  def leaves(self) -> dict[str, str]:
+    """Names of variables by those of their placeholders."""
+    return {placeholder: v.name for placeholder, v in self.variables.items()}
 
-def make_variant(
-  trace: Trace,
-  training: bool,
-  variables: dict[str, Variable],
-  captured: dict[str, object],
-) -> Variant:
-  """Makes a variant's graph of a trace.
 
-  Args:
-    trace: as `tracing.trace` returned it.
-    training: whether it is the training variant.
-    variables: by the placeholders that stand for them.
-    captured: what else was captured: constants, or things that cannot be part
-      of a module.
+class _Traced(NamedTuple):
+  """What a variant is made of."""
 
-  Raises:
-    ValueError: something in the graph cannot be part of a module.
-  """
-  graph_def = functions.inline_calls(trace.graph_def)
-  hermetic.fill_constants(graph_def, captured)
-  outputs = [*trace.tasks.values(), *trace.endpoints.values()]
-  activations = _strip_activations(graph_def, trace.tasks)
-  penalties, dropped = _weight_penalties(graph_def, trace, variables)
-  state = randomness.random_state(graph_def, set(variables))
-  graph_def = randomness.draw_fresh(graph_def, state)
-  variables = {k: v for k, v in variables.items() if k not in state}
-  _drop_control_inputs(graph_def, [*outputs, *penalties])
-  updates = _assignments(graph_def, variables) if training else []
-  graph_def = prune(graph_def, [*outputs, *penalties, *updates])
-  hermetic.refuse_process_ops(graph_def)
-  gradients.drop_custom_gradients(graph_def)
-  graph_def = portability.make_portable(graph_def)
-  updates = _assignments(graph_def, variables) if training else []
-  served = [*outputs, *penalties, *updates]
-  bypass_redundant_nodes(graph_def, served)
-  graph_def = prune(graph_def, served)
-  oldest, reasons = oldest_tensorflow(graph_def, training)
-  hermetic.drop_private_attributes(graph_def)
-  present = {node.name for node in graph_def.node}
-  return Variant(
-    tags=contract.TRAIN_TAGS if training else contract.INFERENCE_TAGS,
-    graph_def=functions.name_by_content(graph_def),
-    variables={k: v for k, v in variables.items() if k in present},
-    tasks=trace.tasks,
-    endpoints=trace.endpoints,
-    penalties=tuple(penalties),
-    dropped_penalties=tuple(dropped),
-    updates=tuple(updates),
-    activations=activations,
-    oldest_tensorflow=oldest,
-    needs_newer=tuple(reasons),
+  trace: Trace
+  captures: Captures
+
+
+def _inline_calls(variant: Variant, traced: _Traced) -> None:
+  variant.graph_def = inline.inline_calls(traced.trace.graph_def)
+
+
+def _fill_constants(variant: Variant, traced: _Traced) -> None:
+  hermetic.fill_constants(variant.graph_def, traced.captures.others)
+
+
+def _make_values_of_state(variant: Variant, traced: _Traced) -> None:
+  run = [*variant.outputs, *traced.trace.all_penalties]
+  present = nodes_by_name(variant.graph_def)
+  for entry in traced.trace.update_ops:
+    # A call of a function is what its body is by now.
+    body = (name for name in present if name.startswith(f"{entry}/"))
+    run += [entry] if entry in present else body
+  variant.graph_def, names = updates.state_as_values(
+    variant.graph_def, traced.captures.cells(), run
   )
+  variant.updates = tuple(names)
 
 
-def _leaves(variables: dict[str, Variable]) -> dict[str, str]:
-  return {placeholder: v.name for placeholder, v in variables.items()}
+def _draw_fresh(variant: Variant, traced: _Traced) -> None:
+  state = random_numbers.random_state(variant.graph_def, variant.variables)
+  variant.graph_def = random_numbers.draw_fresh(variant.graph_def, state)
+  present = nodes_by_name(variant.graph_def)
+  variant.updates = tuple(name for name in variant.updates if name in present)
 
 
-def _strip_activations(
-  graph_def: GraphDef, tasks: dict[str, str]
-) -> dict[str, str]:
-  output = tasks.get(contract.IMAGE_CLASSIFICATION)
-  activation = output and logits.strip_activation(graph_def, output)
-  return {contract.IMAGE_CLASSIFICATION: activation} if activation else {}
+def _forget_updates(variant: Variant, traced: _Traced) -> None:
+  if not variant.is_training:
+    variant.updates = ()
 
 
-def _weight_penalties(
-  graph_def: GraphDef, trace: Trace, variables: dict[str, Variable]
-) -> tuple[list[str], list[str]]:
-  """Each weight penalty once; then the origins of those that read images.
+def _strip_activations(variant: Variant, traced: _Traced) -> None:
+  task = contract.IMAGE_CLASSIFICATION
+  if task in variant.tasks:
+    found = logits.strip_activation(variant.graph_def, variant.tasks[task])
+    variant.activations = {task: found} if found else {}
 
-  Consumers import the collection without the inputs: a penalty that depends
-  on the images would ask them for a placeholder that they do not know.
+
+def _select_penalties(variant: Variant, traced: _Traced) -> None:
+  """Finds which weight penalties are the same one, and which read images.
+
+  What one origin has twice counts twice; what two origins have (a collection
+  and a layer, say) is the same. Consumers import the collection without the
+  inputs: a penalty that depends on the images would ask them for a placeholder
+  that they do not know.
   """
-  if not trace.penalties:
-    return [], []
-  graph_def = prune(graph_def, trace.penalties)
-  hashes = fingerprints(graph_def, _leaves(variables))
+  if not traced.trace.all_penalties:
+    return
+  graph_def = prune(variant.graph_def, traced.trace.all_penalties)
+  hashes = fingerprints(graph_def, variant.leaves())
   of_images = descendants(graph_def, [contract.IMAGES])
-  found: dict[bytes, str] = {}
+  found: dict[bytes, list[str]] = {}
   dropped = []
-  for penalty in trace.penalties:
-    if node_of(penalty) in of_images:
-      dropped.append(_origin(graph_def, penalty))
-    else:
-      found.setdefault(hashes[node_of(penalty)], penalty)
-  return list(found.values()), dropped
+  for origin in traced.trace.penalties:
+    own: dict[bytes, list[str]] = {}
+    for penalty in origin:
+      if node_of(penalty) in of_images:
+        dropped.append(_origin(graph_def, penalty))
+      else:
+        own.setdefault(hashes[node_of(penalty)], []).append(penalty)
+    for content, names in own.items():
+      if len(names) > len(found.get(content, ())):
+        found[content] = names
+  variant.penalties = tuple(n for names in found.values() for n in names)
+  variant.dropped_penalties = tuple(dropped)
 
 
 def _origin(graph_def: GraphDef, tensor: str) -> str:
@@ -186,22 +178,90 @@ def _origin(graph_def: GraphDef, tensor: str) -> str:
   return node_of(passed_on(nodes, tensor, {"Identity", "Cast"}))
 
 
-def _assignments(
-  graph_def: GraphDef, variables: dict[str, Variable]
-) -> list[str]:
-  return [
-    node.name
-    for node in graph_def.node
-    if node.op in ASSIGNMENTS and canonical(node.input[0]) in variables
-  ]
+def _prune(variant: Variant, traced: _Traced) -> None:
+  variant.graph_def = prune(variant.graph_def, variant.served)
 
 
-def _drop_control_inputs(graph_def: GraphDef, tensors: list[str]) -> None:
-  """Unties the outputs from side effects: they alone update nothing (F4)."""
-  ordered = list(filter(is_ordered, graph_def.node))
-  if not ordered:
-    return
-  on_the_way = ancestors(graph_def, tensors, controls=False)
-  for node in ordered:
-    if node.name in on_the_way:
-      node.input[:] = data_inputs(node)
+def _refuse_process_ops(variant: Variant, traced: _Traced) -> None:
+  hermetic.refuse_process_ops(variant.graph_def)
+
+
+def _drop_custom_gradients(variant: Variant, traced: _Traced) -> None:
+  custom_gradients.drop_custom_gradients(variant.graph_def)
+
+
+def _make_portable(variant: Variant, traced: _Traced) -> None:
+  variant.graph_def = portability.make_portable(variant.graph_def)
+
+
+def _bypass_redundant_nodes(variant: Variant, traced: _Traced) -> None:
+  bypass_redundant_nodes(variant.graph_def, variant.served)
+
+
+def _assign_after_reads(variant: Variant, traced: _Traced) -> None:
+  updates.assign_after_reads(variant.graph_def, variant.updates)
+
+
+def _find_oldest_tensorflow(variant: Variant, traced: _Traced) -> None:
+  oldest, reasons = oldest_tensorflow(variant.graph_def, variant.is_training)
+  variant.oldest_tensorflow, variant.needs_newer = oldest, tuple(reasons)
+
+
+def _drop_private_attributes(variant: Variant, traced: _Traced) -> None:
+  hermetic.drop_private_attributes(variant.graph_def)
+
+
+def _name_functions(variant: Variant, traced: _Traced) -> None:
+  variant.graph_def = inline.name_by_content(variant.graph_def)
+
+
+def _keep_used_variables(variant: Variant, traced: _Traced) -> None:
+  present = nodes_by_name(variant.graph_def)
+  variables = variant.variables.items()
+  variant.variables = {k: v for k, v in variables if k in present}
+
+
+# In this order, each for the reason that stands beside it.
+PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
+  (_inline_calls, "first: all others look at one graph, not into calls"),
+  (_fill_constants, "before anything asks what a variable is, and what not"),
+  (_make_values_of_state, "needs inlined bodies, and all control inputs"),
+  (_draw_fresh, "needs values: then seeds are not hidden in branches"),
+  (_forget_updates, "after draws: inference reads what it wrote, keeps none"),
+  (_strip_activations, "needs reads as values, no control inputs in between"),
+  (_select_penalties, "needs values, and no seeds: equal ones look the same"),
+  (_prune, "once it is known what is served: nothing else may be refused"),
+  (_refuse_process_ops, "needs pruning: what is not served may do anything"),
+  (_drop_custom_gradients, "before rewrites: they copy what identities carry"),
+  (_make_portable, "needs static shapes, and only what is served"),
+  (_bypass_redundant_nodes, "after rewrites, which bring constants twice"),
+  (_prune, "takes away what is bypassed"),
+  (_assign_after_reads, "the last change of edges: it is for what is left"),
+  (_find_oldest_tensorflow, "needs shapes, which are private attributes"),
+  (_drop_private_attributes, "when nothing asks for shapes any more"),
+  (_name_functions, "the last change of all: names are hashes of contents"),
+  (_keep_used_variables, "needs the final graph"),
+)
+
+
+def make_variant(trace: Trace, training: bool, captures: Captures) -> Variant:
+  """Makes a variant's graph of a trace: all PASSES, in their order.
+
+  Args:
+    trace: as `tracing.trace` returned it.
+    training: whether it is the training variant.
+    captures: what the trace captured, named.
+
+  Raises:
+    ValueError: something in the graph cannot be part of a module.
+  """
+  variant = Variant(
+    tags=contract.TRAIN_TAGS if training else contract.INFERENCE_TAGS,
+    graph_def=trace.graph_def,
+    variables=captures.variables,
+    tasks=trace.tasks,
+    endpoints=trace.endpoints,
+  )
+  for run, _ in PASSES:
+    run(variant, _Traced(trace, captures))
+  return variant

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 
 
@@ -49,6 +50,6 @@ class Variable:
 
 def handle_of(variable: Any) -> Any:
   """The resource behind a variable of TensorFlow or of Keras 3."""
-  if hasattr(variable, "handle"):
-    return variable.handle
-  return variable.value.handle
+  if hasattr(variable, "path"):
+    variable = getattr(variable, "value", variable)
+  return private.first_replica(variable).handle

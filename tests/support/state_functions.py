@@ -17,9 +17,10 @@ def _source(make):
 
 
 def _tf1(step) -> Source:
-  """`step(mean, x, images)`, in training only; then `x - mean` is returned.
+  """`step(mean, x)` in training, and `x - mean` in inference.
 
-  What `step` returns, if anything, is returned instead.
+  Where `step` returns nothing, training gives `x`: a read of the mean that
+  nothing orders would see one value or the other.
   """
 
   def fn(images, is_training):
@@ -35,8 +36,10 @@ def _tf1(step) -> Source:
       trainable=False,
     )
     x = tf.reduce_mean(tf.nn.conv2d(images, kernel, 2, "SAME"), [1, 2])
-    result = step(mean, x) if is_training else None
-    return x - mean if result is None else result
+    if not is_training:
+      return x - mean
+    result = step(mean, x)
+    return x if result is None else result
 
   return Source(fn=fn, owner=None, call=None)
 
@@ -72,12 +75,13 @@ def tf1_output_after_control_dependency() -> Source:
 
 
 @_source
-def tf1_unordered_read() -> Source:
-  """A read that nothing orders sees the old value."""
+def tf1_read_before_the_update() -> Source:
+  """A read that nothing orders behind the update sees the old value."""
 
   def step(mean, x):
-    _update(v1.assign(mean, _toward(mean, x)))
-    return x * mean.read_value()
+    old = mean.read_value()
+    _update(v1.assign(mean, _toward(old, x)))
+    return x * old
 
   return _tf1(step)
 
@@ -181,14 +185,29 @@ def tf1_write_that_nothing_runs() -> Source:
 
 @_source
 def tf1_moving_average() -> Source:
-  """As `slim.batch_norm` with its debiased averages."""
+  """An average of a variable that is assigned in the same step."""
 
   def step(mean, x):
-    average = v1.train.ExponentialMovingAverage(0.9, zero_debias=True)
-    batch = tf.reduce_mean(x, 0)
-    _update(average.apply([batch]))
+    average = v1.train.ExponentialMovingAverage(0.9)
     with tf.control_dependencies([v1.assign(mean, _toward(mean, x))]):
-      return x - average.average(batch) + mean
+      _update(average.apply([mean]))
+    # Modules do not have the collection that TensorFlow fills for it.
+    v1.get_collection_ref(v1.GraphKeys.MOVING_AVERAGE_VARIABLES).clear()
+    return x
+
+  return _tf1(step)
+
+
+@_source
+def tf1_written_beside_the_result_of_cond() -> Source:
+  """What a branch does, not what it returns, is the update."""
+
+  def step(mean, x):
+    def branch():
+      with tf.control_dependencies([v1.assign(mean, _toward(mean, x))]):
+        return tf.constant(1.0)
+
+    return x * tf.cond(tf.reduce_mean(x) > 0.0, branch, lambda: 2.0)
 
   return _tf1(step)
 

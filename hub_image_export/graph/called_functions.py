@@ -1,0 +1,52 @@
+"""Ops that call functions of a graph's library with their own inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
+
+# By the attributes that name the functions.
+CHOICES = {
+  "If": ("then_branch", "else_branch"),
+  "StatelessIf": ("then_branch", "else_branch"),
+  "Case": ("branches",),
+  "StatelessCase": ("branches",),
+}
+LOOPS = {"While": ("body", "cond"), "StatelessWhile": ("body", "cond")}
+CALLS = {"PartitionedCall": ("f",), "StatefulPartitionedCall": ("f",)}
+_CALLING = {**CHOICES, **LOOPS, **CALLS}
+
+
+def called(node: NodeDef) -> list[Any]:
+  """References to the functions that an op calls, to read or to change.
+
+  A loop's body comes before its condition.
+  """
+  found = []
+  for name in _CALLING.get(node.op, ()):
+    value = node.attr[name]
+    found += [value.func] if value.HasField("func") else value.list.func
+  return found
+
+
+def first_argument(node: NodeDef) -> int:
+  """Index of the input that is the functions' first argument."""
+  return 1 if node.op in CHOICES else 0
+
+
+def drop_uncalled(graph_def: GraphDef) -> None:
+  """Leaves functions out that nothing refers to, in place."""
+  bodies = {f.signature.name: f for f in graph_def.library.function}
+  found: set[str] = set()
+  pending = [graph_def.node] if bodies else []
+  while pending:
+    for node in pending.pop():
+      names = {node.op}
+      for value in node.attr.values():
+        names.update(f.name for f in [value.func, *value.list.func])
+      for name in (names & bodies.keys()) - found:
+        found.add(name)
+        pending.append(bodies[name].node_def)
+  kept = [f for name, f in bodies.items() if name in found]
+  graph_def.library.CopyFrom(type(graph_def.library)(function=kept))
