@@ -2,7 +2,8 @@
 
 `DEFECTS[rule]` lists functions from a path to the module that they write
 there; each trips that rule with its usual severity and no other error.
-`GOOD` has the modules that conform.
+`WARNINGS[rule]` has modules without errors that the rule warns of, and `GOOD`
+those that conform.
 
   python -m tests.checker.corpus DIRECTORY     writes all of them
 """
@@ -13,7 +14,9 @@ import collections
 import importlib
 import pathlib
 import sys
-from typing import Callable
+from typing import Any, Callable
+
+from tests.checker import edit
 
 Maker = Callable[[str], object]
 
@@ -22,37 +25,73 @@ WARNINGS: dict[str, list[Maker]] = collections.defaultdict(list)
 GOOD: list[Maker] = []
 
 
-def breaks(rule: str) -> Callable[[Maker], Maker]:
-  """Registers a module that breaks `rule`."""
+def _registering(
+  makers: list[Maker], cases: dict[str, dict[str, Any]]
+) -> Callable[[Maker], Maker]:
+  for name, options in cases.items():
+    makers.append(_maker(name, **options))
 
   def register(maker: Maker) -> Maker:
-    DEFECTS[rule].append(maker)
+    makers.append(maker)
     return maker
 
   return register
 
 
-def warns(rule: str) -> Callable[[Maker], Maker]:
-  """Registers a module without errors that `rule` warns of."""
+def _maker(name: str, change: Any = None, **options: Any) -> Maker:
+  def make(path: str) -> None:
+    with edit.saved_model(path, **options) as proto:
+      for meta_graph in proto.meta_graphs if change else ():
+        change(meta_graph)
 
-  def register(maker: Maker) -> Maker:
-    WARNINGS[rule].append(maker)
-    return maker
-
-  return register
+  make.__name__ = name
+  return make
 
 
-def good(maker: Maker) -> Maker:
-  GOOD.append(maker)
-  return maker
+def breaks(rule: str, **cases: dict[str, Any]) -> Callable[[Maker], Maker]:
+  """Registers modules that break `rule`.
+
+  Args:
+    rule: its name.
+    **cases: for each module, options of `tiny.build`, and in `change` what to
+      do to each MetaGraphDef afterwards.
+
+  Returns:
+    A decorator that registers what no options say.
+  """
+  return _registering(DEFECTS[rule], cases)
+
+
+def warns(rule: str, **cases: dict[str, Any]) -> Callable[[Maker], Maker]:
+  """Registers modules without errors that `rule` warns of; see `breaks`."""
+  return _registering(WARNINGS[rule], cases)
+
+
+def good(**cases: dict[str, Any]) -> Callable[[Maker], Maker]:
+  """Registers modules that conform; see `breaks`.
+
+  What TensorFlow 1.15 does not know and need not is dropped from them.
+  """
+  makers: list[Maker] = []
+  _registering(makers, cases)
+  GOOD.extend(map(_without_debug_names, makers))
+  return lambda maker: GOOD.append(_without_debug_names(maker)) or maker
+
+
+def _without_debug_names(maker: Maker) -> Maker:
+  def make(path: str) -> None:
+    maker(path)
+    edit.drop_debug_names(path)
+
+  make.__name__ = maker.__name__
+  return make
 
 
 def load() -> None:
-  """Registers all modules; imports TensorFlow."""
+  """Registers all modules."""
   for name in (
     "defects_behaviour", "defects_files", "defects_fine_tuning",
-    "defects_hermetic", "defects_inputs", "defects_manifest",
-    "defects_outputs", "defects_signatures", "good_modules",
+    "defects_manifest", "defects_signatures", "good_modules",
   ):  # fmt: skip
     importlib.import_module(f"tests.checker.{name}")
 

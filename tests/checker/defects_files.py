@@ -1,4 +1,4 @@
-"""Defects in a module's files (F1, F3, F5)."""
+"""Defects in a module's files, and ways out of them (F1, F3, F5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pathlib
 import tarfile
 
 from hub_image_export.tensorflow_api.compat import tf
-from tests.checker import edit, tiny
+from tests.checker import tiny
 from tests.checker.corpus import breaks, warns
 
 v1 = tf.compat.v1
@@ -49,36 +49,30 @@ def unfinished_export(path):
   os.remove(tiny.build(path) + "/tfhub_module.pb")
 
 
-@breaks("corrupt-file")
-def truncated_graph(path):
-  file = pathlib.Path(tiny.build(path)) / "saved_model.pb"
-  file.write_bytes(file.read_bytes()[:-7])
+def damaged(name, file, change):
+  """Registers a module with one file that is damaged."""
+
+  def make(path):
+    (damaged_file,) = pathlib.Path(tiny.build(path)).glob(file)
+    damaged_file.write_bytes(change(damaged_file.read_bytes()))
+
+  make.__name__ = name
+  breaks("corrupt-file")(make)
 
 
-@breaks("corrupt-file")
-def empty_graph(path):
-  (pathlib.Path(tiny.build(path)) / "saved_model.pb").write_bytes(b"")
+def flip_middle(content):
+  middle = len(content) // 2
+  flipped = bytes([content[middle] ^ 0xFF])
+  return content[:middle] + flipped + content[middle + 1 :]
 
 
-@breaks("corrupt-file")
-def other_format(path):
-  file = pathlib.Path(tiny.build(path)) / "tfhub_module.pb"
-  file.write_bytes(b"\x08\x02")
-
-
-@breaks("corrupt-file")
-def flipped_weights(path):
-  file = pathlib.Path(tiny.build(path)).glob("variables/*.data-*")
-  for data in file:
-    content = bytearray(data.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    data.write_bytes(content)
-
-
-@breaks("corrupt-file")
-def truncated_index(path):
-  file = pathlib.Path(tiny.build(path)) / "variables" / "variables.index"
-  file.write_bytes(file.read_bytes()[:40])
+damaged("truncated_graph", "saved_model.pb", lambda content: content[:-7])
+damaged("empty_graph", "saved_model.pb", lambda content: b"")
+damaged("other_format", "tfhub_module.pb", lambda content: b"\x08\x02")
+damaged("flipped_weights", "variables/*.data-*", flip_middle)
+damaged(
+  "truncated_index", "variables/variables.index", lambda content: content[:40]
+)
 
 
 @breaks("missing-variables")
@@ -87,21 +81,22 @@ def no_checkpoint(path):
     file.unlink()
 
 
-@breaks("missing-variables")
-def other_shape(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      for node in meta_graph.graph_def.node:
-        if node.name == "logits/bias":
-          node.attr["shape"].shape.dim[0].size += 1
+def _grow_bias(meta_graph):
+  for node in meta_graph.graph_def.node:
+    if node.name == "logits/bias":
+      node.attr["shape"].shape.dim[0].size += 1
 
 
-@breaks("missing-variables")
-def uncollected_variables(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      for name in ("variables", "trainable_variables"):
-        del meta_graph.collection_def[name]
+def _forget_variables(meta_graph):
+  for name in ("variables", "trainable_variables"):
+    del meta_graph.collection_def[name]
+
+
+breaks(
+  "missing-variables",
+  other_shape=dict(change=_grow_bias),
+  uncollected_variables=dict(change=_forget_variables),
+)
 
 
 @breaks("missing-asset")
@@ -119,12 +114,9 @@ def with_table(path):
   def look_up(net):
     name = tf.constant(str(source))
     v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, name)
+    line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64
     initializer = tf.lookup.TextFileInitializer(
-      name,
-      tf.string,
-      tf.lookup.TextFileIndex.WHOLE_LINE,
-      tf.int64,
-      tf.lookup.TextFileIndex.LINE_NUMBER,
+      name, tf.string, line, number, tf.lookup.TextFileIndex.LINE_NUMBER
     )
     table = tf.lookup.StaticHashTable(initializer, -1)
     table.lookup(tf.constant(["dog"]))
@@ -145,53 +137,109 @@ def unused_asset(path):
   file.write_text("cat")
 
 
-@breaks("refused-collection")
-def losses(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      collection = meta_graph.collection_def["losses"]
-      collection.node_list.value.append("pixels:0")
+def _collect_losses(meta_graph):
+  meta_graph.collection_def["losses"].node_list.value.append("pixels:0")
 
 
-@breaks("unloadable")
-def unknown_op(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      node = meta_graph.graph_def.node.add()
-      node.name, node.op = "mine", "MyOwnOp"
+breaks("refused-collection", losses=dict(change=_collect_losses))
 
 
-@breaks("unloadable")
-def cycle(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      for i in range(2):
-        node = meta_graph.graph_def.node.add()
-        node.name, node.op = f"ring_{i}", "Identity"
-        node.input.append(f"ring_{1 - i}")
-        node.attr["T"].type = 1
+def _add_ring(meta_graph):
+  for i in range(2):
+    node = meta_graph.graph_def.node.add(name=f"ring_{i}", op="Identity")
+    node.input.append(f"ring_{1 - i}")
+    node.attr["T"].type = 1
 
 
-@breaks("unloadable")
-def signature_of_nothing(path):
-  with edit.saved_model(path) as proto:
-    for signature in edit.for_signatures(proto):
-      signature.outputs["default"].name = "nowhere:0"
+def _serve_nothing(meta_graph):
+  for signature in meta_graph.signature_def.values():
+    signature.outputs["default"].name = "nowhere:0"
 
 
-@breaks("unloadable")
-def fails_on_running(path):
+def _fail(x):
+  with tf.control_dependencies([v1.assert_less(x, -1.0)]):
+    return tf.identity(x)
+
+
+breaks(
+  "unloadable",
+  unknown_op=dict(
+    change=lambda meta: meta.graph_def.node.add(name="mine", op="MyOwnOp")
+  ),
+  cycle=dict(change=_add_ring),
+  signature_of_nothing=dict(change=_serve_nothing),
+  fails_on_running=dict(scale=_fail),
+)
+
+
+def _pin_convolutions(meta_graph):
+  for node in meta_graph.graph_def.node:
+    if node.op == "Conv2D":
+      node.device = "/device:GPU:0"
+
+
+warns("device-pinned", on_a_gpu=dict(change=_pin_convolutions))
+
+
+def _call_python(x):
+  y = v1.py_func(lambda a: a * 2 - 1, [x], tf.float32)
+  y.set_shape(x.shape)
+  return y
+
+
+def _read_file(x):
+  text = tf.io.read_file("/etc/hostname")
+  return x + 0.0 * tf.cast(tf.strings.length(text), tf.float32)
+
+
+def _after(operation):
+  """What runs `operation()` and gives the images as they are."""
+
   def scale(x):
-    with tf.control_dependencies([v1.assert_less(x, -1.0)]):
+    with tf.control_dependencies([operation()]):
       return tf.identity(x)
 
-  tiny.build(path, scale=scale)
+  return scale
 
 
-@warns("device-pinned")
-def on_a_gpu(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      for node in meta_graph.graph_def.node:
-        if node.op == "Conv2D":
-          node.device = "/device:GPU:0"
+def _sample(x):
+  """By an op whose kernel reads the file that an attribute names."""
+  sampled = tf.random.fixed_unigram_candidate_sampler(
+    tf.zeros([1, 1], tf.int64), 1, 1, True, 3, vocab_file="/etc/passwd"
+  )
+  return x + 0.0 * tf.cast(sampled[0][0], tf.float32)
+
+
+breaks(
+  "not-hermetic",
+  python_function=dict(scale=_call_python),
+  reads_a_file=dict(scale=_read_file),
+  writes_a_file=dict(scale=_after(lambda: tf.io.write_file("stolen", "data"))),
+  prints_to_a_file=dict(
+    scale=_after(lambda: tf.print("data", output_stream="file:///dev/null"))
+  ),
+  sampler_with_a_vocabulary_file=dict(scale=_sample),
+)
+
+
+@breaks("not-hermetic")
+def link_that_leads_out(path):
+  file = pathlib.Path(tiny.build(path)) / "assets.extra" / "labels.txt"
+  file.parent.mkdir()
+  file.symlink_to("/etc/hostname")
+
+
+@breaks("not-hermetic")
+def asset_outside(path):
+  with_table(path)
+  file = pathlib.Path(path) / "saved_model.pb"
+  content = file.read_bytes()
+  assert b"words.txt" in content
+  file.write_bytes(content.replace(b"words.txt", b"../../../"))
+
+
+def _leave_saver(net):
+  v1.train.Saver(v1.global_variables(), name="leftover")
+
+
+warns("not-hermetic", dead_restore=dict(finish=_leave_saver))

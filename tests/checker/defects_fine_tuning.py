@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub_image_export.tensorflow_api.compat import hub, tf
 from tests.checker import edit, tiny
 from tests.checker.corpus import breaks, warns
+from tests.checker.tiny import serve
 
 v1 = tf.compat.v1
 
@@ -14,228 +15,168 @@ def clear(name):
   return lambda net: v1.get_default_graph().clear_collection(name)
 
 
-@breaks("no-update-ops")
-def published_without_updates(path):
-  """Batch norm in training mode, whose updates nobody collected."""
-  tiny.build(path, finish=clear("update_ops"))
+def _frozen_out_of_use(x, training, momentum):
+  x = tiny.body(x, training, momentum)
+  if training:
+    clear("update_ops")(None)
+  return x
+
+
+# Batch norm in training mode, whose updates nobody collected.
+breaks(
+  "no-update-ops", published_without_updates=dict(finish=clear("update_ops"))
+)
 
 
 @breaks("no-update-ops")
 def pruned_updates(path):
   """The same, with the assignments gone from the graph."""
-
-  def make_body(x, training, momentum):
-    x = tiny.body(x, False, momentum) if not training else x
-    if training:
-      x = frozen_out_of_use(x)
-    return x
-
-  def frozen_out_of_use(x):
-    x = tiny.body(x, True, 0.99)
-    clear("update_ops")(None)
-    return x
-
-  tiny.build(path, make_body=make_body)
-  edit_out_assignments(path)
+  tiny.build(path, make_body=_frozen_out_of_use)
+  with edit.existing(path) as proto:
+    for meta_graph in proto.meta_graphs:
+      nodes = meta_graph.graph_def.node
+      for node in list(nodes):
+        if any("AssignSub" in name for name in (node.op, *node.input)):
+          nodes.remove(node)
 
 
-def edit_out_assignments(path):
-  import pathlib
-
-  from tensorflow.core.protobuf import saved_model_pb2
-
-  file = pathlib.Path(path) / "saved_model.pb"
-  proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-  for meta_graph in proto.meta_graphs:
-    kept = [
-      node
-      for node in meta_graph.graph_def.node
-      if not node.op.startswith("AssignSub")
-      and not any("AssignSub" in name for name in node.input)
-    ]
-    nodes = [type(node).FromString(node.SerializeToString()) for node in kept]
-    del meta_graph.graph_def.node[:]
-    meta_graph.graph_def.node.extend(nodes)
-  file.write_bytes(proto.SerializeToString())
+def _update_without_assignment(x, training, momentum):
+  x = tiny.body(x, False, momentum)
+  if training:
+    v1.add_to_collection("update_ops", tf.reduce_mean(x))
+    x = x + tf.random.uniform(tf.shape(x))
+  return x
 
 
-@breaks("update-ops-dead")
-def published_dead_updates(path):
-  """UPDATE_OPS run, and write what the variables have."""
-
-  def make_body(x, training, momentum):
-    return tiny.body(x, training, 1.0)
-
-  tiny.build(path, make_body=make_body)
-
-
-@breaks("update-ops-dead")
-def updates_without_assignments(path):
-  def make_body(x, training, momentum):
-    x = tiny.body(x, False, momentum)
-    if training:
-      v1.add_to_collection("update_ops", tf.reduce_mean(x))
-      x = x + tf.random.uniform(tf.shape(x))
-    return x
-
-  tiny.build(path, make_body=make_body)
+breaks(
+  "update-ops-dead",
+  # UPDATE_OPS run, and write what the variables have.
+  published_dead_updates=dict(
+    make_body=lambda x, training, momentum: tiny.body(x, training, 1.0)
+  ),
+  updates_without_assignments=dict(make_body=_update_without_assignment),
+)
 
 
-@breaks("updates-without-asking")
-def outputs_wait_for_updates(path):
-  def features(x):
-    with tf.control_dependencies(v1.get_collection("update_ops")):
-      return tf.identity(tiny.pool(x))
-
-  tiny.build(path, make_features=features)
+def _features_after_updates(x):
+  with tf.control_dependencies(v1.get_collection("update_ops")):
+    return tf.identity(tiny.pool(x))
 
 
-@breaks("unfed-placeholder")
-def two_placeholders(path):
+breaks(
+  "updates-without-asking",
+  outputs_wait_for_updates=dict(make_features=_features_after_updates),
+)
+
+
+def _two_placeholders(net):
   """A placeholder for each signature, and batch norm behind each."""
-
-  def signatures(net):
-    images = {"images": net.images}
-    hub.add_signature("default", images, {"default": net.features})
-    hub.add_signature("image_feature_vector", images, {"default": net.features})
-    others = tiny.placeholder()
-    with v1.variable_scope(v1.get_variable_scope(), reuse=True):
-      x = tiny.pool(tiny.body(2.0 * others - 1.0, net.training, 0.99))
-    hub.add_signature(
-      "image_classification", {"images": others}, {"default": tiny_head(x)}
-    )
-
-  def tiny_head(x):
-    with v1.variable_scope(v1.get_variable_scope(), reuse=True):
-      return tiny.head(x)
-
-  tiny.build(path, signatures=signatures)
-
-
-@breaks("unfed-placeholder")
-def activity_regularizer(path):
-  """A penalty on activations: consumers get it without any images."""
-
-  def finish(net):
-    v1.add_to_collection(
-      v1.GraphKeys.REGULARIZATION_LOSSES, tf.reduce_sum(net.features**2)
-    )
-
-  tiny.build(path, finish=finish)
-
-
-@breaks("unfed-placeholder")
-def is_training_placeholder(path):
-  def change(features, training):
-    switch = v1.placeholder(tf.float32, [], "is_training")
-    return features + 0.0 * switch
-
-  tiny.build(path, change_features=change)
-
-
-@breaks("not-differentiable")
-def custom_gradient(path):
-  """A gradient that only the author's process has."""
-
-  @tf.custom_gradient
-  def swish(x):
-    y = tf.sigmoid(x)
-    return x * y, lambda dy: dy * (y + x * y * (1.0 - y))
-
-  tiny.build(path, make_features=lambda x: swish(tiny.pool(x)))
-
-
-@breaks("not-differentiable")
-def rounded(path):
-  tiny.build(
-    path,
-    make_body=lambda *args: tf.cast(
-      tf.cast(tiny.body(*args) * 100.0, tf.int32), tf.float32
-    ),
-    signatures=only_features,
+  tiny.serve_features(net)
+  others = tiny.placeholder()
+  with v1.variable_scope(v1.get_variable_scope(), reuse=True):
+    x = tiny.pool(tiny.body(2.0 * others - 1.0, net.training, 0.99))
+    logits = tiny.head(x)
+  hub.add_signature(
+    "image_classification", {"images": others}, {"default": logits}
   )
 
 
-def only_features(net):
-  for name in ("default", "image_feature_vector"):
-    hub.add_signature(name, {"images": net.images}, {"default": net.features})
+def _add_penalty(tensor):
+  v1.add_to_collection(v1.GraphKeys.REGULARIZATION_LOSSES, tensor)
 
 
-@warns("no-trainable-variables")
-def nothing_trainable(path):
-  tiny.build(path, finish=clear("trainable_variables"))
+def _switched(features, training):
+  return features + 0.0 * v1.placeholder(tf.float32, [], "is_training")
 
 
-@warns("penalties-differ")
-def penalty_in_training(path):
-  def finish(net):
-    if net.training:
-      v1.add_to_collection(
-        v1.GraphKeys.REGULARIZATION_LOSSES,
-        tf.nn.l2_loss(v1.trainable_variables()[0]),
-      )
+breaks(
+  "unfed-placeholder",
+  two_placeholders=dict(signatures=_two_placeholders),
+  # A penalty on activations: consumers get it without any images.
+  activity_regularizer=dict(
+    finish=lambda net: _add_penalty(tf.reduce_sum(net.features**2))
+  ),
+  is_training_placeholder=dict(change_features=_switched),
+)
 
-  tiny.build(path, finish=finish)
+
+@tf.custom_gradient
+def _swish(x):
+  """It has a gradient that only the author's process has."""
+  y = tf.sigmoid(x)
+  return x * y, lambda dy: dy * (y + x * y * (1.0 - y))
+
+
+def _rounded(*args):
+  return tf.cast(tf.cast(tiny.body(*args) * 100.0, tf.int32), tf.float32)
+
+
+breaks(
+  "not-differentiable",
+  custom_gradient=dict(make_features=lambda x: _swish(tiny.pool(x))),
+  rounded=dict(make_body=_rounded, signatures=tiny.serve_features),
+)
+warns(
+  "no-trainable-variables",
+  nothing_trainable=dict(finish=clear("trainable_variables")),
+)
+
+
+def _penalty_in_training(net):
+  if net.training:
+    _add_penalty(tf.nn.l2_loss(v1.trainable_variables()[0]))
+
+
+warns("penalties-differ", penalty_in_training=dict(finish=_penalty_in_training))
 
 
 def hyperparameters(net):
   """H1: both signatures, and the one with the momentum."""
   tiny.add_signatures(net)
-  inputs = {"images": net.images, "batch_norm_momentum": net.momentum}
-  hub.add_signature(
-    "image_feature_vector_with_bn_hparams", inputs, {"default": net.features}
-  )
+  momentum = {"batch_norm_momentum": net.momentum}
+  names = ["image_feature_vector_with_bn_hparams"]
+  serve(names=names, more_inputs=momentum)(net)
 
 
-@breaks("bn-hparams-dead")
-def momentum_unused(path):
-  tiny.build(
-    path,
-    make_momentum=lambda: v1.placeholder_with_default(0.99, []),
-    make_body=lambda x, training, momentum: tiny.body(x, training, 0.9),
+def with_momentum(default=0.99, shape=(), **options):
+  """Options of a module whose momentum can be given."""
+  return dict(
+    make_momentum=lambda: v1.placeholder_with_default(default, shape),
     signatures=hyperparameters,
+    **options,
   )
 
 
-@breaks("bn-hparams-dead")
-def momentum_does_not_steer(path):
-  """The updates read the momentum, and cancel it."""
-  tiny.build(
-    path,
-    make_momentum=lambda: v1.placeholder_with_default(0.99, []),
+breaks(
+  "bn-hparams-dead",
+  momentum_unused=with_momentum(
+    make_body=lambda x, training, momentum: tiny.body(x, training, 0.9)
+  ),
+  # The updates read the momentum, and cancel it.
+  momentum_does_not_steer=with_momentum(
     make_body=lambda x, training, momentum: tiny.body(
       x, training, momentum * 0.0 + 0.9
-    ),
-    signatures=hyperparameters,
-  )
+    )
+  ),
+  momentum_is_a_vector=with_momentum(
+    [0.99] * tiny.FILTERS, shape=[tiny.FILTERS]
+  ),
+)
 
 
-@breaks("bn-hparams-dead")
-def momentum_is_a_vector(path):
-  tiny.build(
-    path,
-    make_momentum=lambda: v1.placeholder_with_default(
-      [0.99] * tiny.FILTERS, [tiny.FILTERS]
-    ),
-    signatures=hyperparameters,
-  )
+def _with_recent_op(x):
+  """TensorFlow 1.15 does not have it."""
+  return tiny.pool(x) + tf.random.stateless_uniform([tiny.FILTERS], [1, 2])
 
 
-@warns("oldest-tensorflow")
-def recent_op(path):
-  """An op that TensorFlow 1.15 does not have."""
-
-  def features(x):
-    random = tf.random.stateless_uniform([tiny.FILTERS], [1, 2])
-    return tiny.pool(x) + random
-
-  tiny.build(path, make_features=features)
+def _name_for_debugging(meta_graph):
+  for node in meta_graph.graph_def.node:
+    if node.op == "VarHandleOp":
+      node.attr["debug_name"].s = b"kernel"
 
 
-@warns("oldest-tensorflow")
-def recent_attribute(path):
-  with edit.saved_model(path) as proto:
-    for meta_graph in proto.meta_graphs:
-      for node in meta_graph.graph_def.node:
-        if node.op == "VarHandleOp":
-          node.attr["debug_name"].s = b"kernel"
+warns(
+  "oldest-tensorflow",
+  recent_op=dict(make_features=_with_recent_op),
+  recent_attribute=dict(change=_name_for_debugging),
+)

@@ -67,14 +67,14 @@ def _write(path, name, content):
   (folder / name).write_text(json.dumps(content), "utf-8")
 
 
-@good
+@good()
 def with_manifest_and_golden_example(path):
   edit.drop_debug_names(tiny.build(path))
   _write(path, "golden.json", _golden(_answer(path, 8)))
   _write(path, "manifest.json", _manifest(path))
 
 
-@good
+@good()
 def with_another_tools_manifest(path):
   edit.drop_debug_names(tiny.build(path))
   _write(path, "manifest.json", {"name": "something else"})

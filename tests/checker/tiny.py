@@ -79,13 +79,39 @@ def head(features: Any) -> Any:
   return tf.matmul(features, kernel) + bias
 
 
+def serve(
+  outputs: Callable[[Network], Any] = lambda net: net.features,
+  names: Sequence[str] = ("default", "image_feature_vector"),
+  more_inputs: dict[str, Any] | None = None,
+  images: str = "images",
+) -> Callable[[Network], None]:
+  """What adds the signatures `names`, all with the same outputs.
+
+  Args:
+    outputs: gives the output `default`, or all outputs in a dict.
+    names: of the signatures.
+    more_inputs: beside the images.
+    images: the name of the images.
+  """
+
+  def add(net: Network) -> None:
+    results = outputs(net)
+    if not isinstance(results, dict):
+      results = {"default": results}
+    inputs = {images: net.images, **(more_inputs or {})}
+    for name in names:
+      hub.add_signature(name, inputs, results)
+
+  return add
+
+
+serve_features = serve()
+
+
 def add_signatures(net: Network) -> None:
   """Both tasks; features are the primary one."""
-  images = {"images": net.images}
-  features = {"default": net.features}
-  hub.add_signature("default", images, features)
-  hub.add_signature("image_feature_vector", images, features)
-  hub.add_signature("image_classification", images, {"default": net.logits})
+  serve_features(net)
+  serve(lambda net: net.logits, ["image_classification"])(net)
 
 
 def build(
