@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from hub_image_export.arguments import printable
@@ -12,6 +13,10 @@ from hub_image_export.checker import rules
 # A hostile module may have a million defects and names of a megabyte.
 MAX_FINDINGS_PER_RULE = 20
 MAX_TEXT = 600
+
+# What rules yield: rule, where, message; and a severity, if not the usual one.
+Problem = tuple[str, ...]
+Found = Iterator[Problem]
 
 
 def clean(text: object) -> str:
@@ -70,6 +75,10 @@ class Findings:
     self.all.append(finding)
     if self._listener:
       self._listener(finding)
+
+  def extend(self, found: Found) -> None:
+    for problem in found:
+      self.add(*problem)
 
   def has(self, *names: str, severity: str = rules.ERROR) -> bool:
     """Whether one of the rules `names` was broken with `severity`."""

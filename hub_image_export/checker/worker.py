@@ -47,7 +47,9 @@ def check(
   module = static_rules.check_static(directory, findings)
   if module is None:
     return {}
-  summary = static_rules.guarded(describe, findings, module) or {}
+  summary: dict[str, Any] = {}
+  with static_rules.guarded("summarise", findings):
+    summary = describe(module)
   if not static:
     reason = check_by_running(module, findings, stage)
     if summary:

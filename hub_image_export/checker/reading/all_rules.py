@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import contextlib
+from collections.abc import Iterator
+from typing import Callable
 
 from hub_image_export.checker.judged import JudgedModule
 from hub_image_export.checker.reading.checkpoint_rules import check_checkpoint
@@ -21,9 +23,9 @@ from hub_image_export.checker.reading.output_rules import check_outputs
 from hub_image_export.checker.reading.parsing import check_assets, read_module
 from hub_image_export.checker.reading.signature_rules import check_signatures
 from hub_image_export.checker.reading.variant_rules import check_variants
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Findings, Found
 
-_GROUPS: tuple[Callable[[JudgedModule, Findings], None], ...] = (
+_GROUPS: tuple[Callable[[JudgedModule], Found], ...] = (
   check_hermetic,
   check_assets,
   check_checkpoint,
@@ -46,28 +48,28 @@ def check_static(directory: str, findings: Findings) -> JudgedModule | None:
   """
   if not check_files(directory, findings):
     return None
-  module = guarded(read_module, findings, directory, findings)
+  module = None
+  with guarded("read module", findings):
+    module = read_module(directory, findings)
   if module is not None:
     for group in _GROUPS:
-      guarded(group, findings, module, findings)
+      with guarded(group.__name__.replace("_", " "), findings):
+        findings.extend(group(module))
   return module
 
 
-def guarded(
-  function: Callable[..., Any], findings: Findings, *args: Any
-) -> Any:
-  """Calls `function`; what it raises about a bad module is a finding.
+@contextlib.contextmanager
+def guarded(part: str, findings: Findings) -> Iterator[None]:
+  """What is raised inside, about a bad module, is a finding.
 
   The protos come from elsewhere, and no list of the ways in which they can
   be nonsense is complete. A rule that gives up must not silence the others.
   """
   try:
-    return function(*args)
+    yield
   except Exception as error:  # noqa: BLE001
-    findings.add(
-      "corrupt-file",
-      function.__name__.replace("_", " "),
+    text = (
       f"This part of the check gave up: {type(error).__name__}: {error}. The "
-      "module's files are inconsistent. Export it again.",
+      "module's files are inconsistent. Export it again."
     )
-    return None
+    findings.add("corrupt-file", part, text)

@@ -15,7 +15,7 @@ from hub_image_export.checker.judged import (
   dtype_name,
   element_count,
 )
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import VARIABLE_OPS
 
@@ -28,7 +28,7 @@ _READ_ERRORS = (
 )
 
 
-def check_checkpoint(module: JudgedModule, findings: Findings) -> None:
+def check_checkpoint(module: JudgedModule) -> Found:
   """Compares names, shapes and types, and reads every tensor once.
 
   At most one tensor is in memory at a time.
@@ -44,7 +44,7 @@ def check_checkpoint(module: JudgedModule, findings: Findings) -> None:
         "download it again."
       )
       place = contract.VARIABLES_PREFIX + ".index"
-      findings.add("corrupt-file", place, text)
+      yield "corrupt-file", place, text
       return
   shapes = reader.get_variable_to_shape_map() if reader else {}
   dtypes = reader.get_variable_to_dtype_map() if reader else {}
@@ -53,8 +53,8 @@ def check_checkpoint(module: JudgedModule, findings: Findings) -> None:
       problem = _missing(variable, shapes, dtypes)
       if problem:
         place = variant.where(variable.name)
-        findings.add("missing-variables", place, problem)
-    _check_uncollected(variant, findings)
+        yield "missing-variables", place, problem
+    yield from _check_uncollected(variant)
   if reader:
     available = _data_bytes(prefix)
     for name in sorted(shapes):
@@ -65,9 +65,9 @@ def check_checkpoint(module: JudgedModule, findings: Findings) -> None:
           f"Got a tensor of shape {shapes[name]} in {available} bytes of data. "
           "Export or download it again."
         )
-        findings.add("corrupt-file", place, text)
+        yield "corrupt-file", place, text
       else:
-        _check_values(reader, name, place, findings)
+        yield from _check_values(reader, name, place)
 
 
 def _reason(error: Exception) -> str:
@@ -109,7 +109,7 @@ def _missing(
   return None
 
 
-def _check_uncollected(variant: JudgedVariant, findings: Findings) -> None:
+def _check_uncollected(variant: JudgedVariant) -> Found:
   """Variables that no collection names are never restored."""
   text = (
     "The outputs read this variable, and the collection `variables` does not "
@@ -119,22 +119,20 @@ def _check_uncollected(variant: JudgedVariant, findings: Findings) -> None:
   for name, node in variant.graph.nodes.items():
     is_lost = node.op in VARIABLE_OPS and name not in variant.variables
     if is_lost and name in variant.behind_outputs:
-      findings.add("missing-variables", variant.where(name), text)
+      yield "missing-variables", variant.where(name), text
 
 
-def _check_values(
-  reader: Any, name: str, place: str, findings: Findings
-) -> None:
+def _check_values(reader: Any, name: str, place: str) -> Found:
   """Reads a tensor, which verifies its checksum."""
   try:
     value = reader.get_tensor(name)
   except _READ_ERRORS as error:
     text = f"It cannot be read ({_reason(error)}). Export or download it again."
-    findings.add("corrupt-file", place, text)
+    yield "corrupt-file", place, text
     return
   if np.asarray(value).dtype.kind == "f" and not np.all(np.isfinite(value)):
     text = (
       "Got NaN or infinite weights; expected finite ones. Export from a "
       "checkpoint that has them."
     )
-    findings.add("not-finite", place, text)
+    yield "not-finite", place, text

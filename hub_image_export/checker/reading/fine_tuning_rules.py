@@ -14,7 +14,7 @@ from hub_image_export.checker.judged import (
   dtype_name,
   shape_text,
 )
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api import private
 from hub_image_export.untrusted.graph import (
   PLACEHOLDER_OPS,
@@ -25,25 +25,25 @@ from hub_image_export.untrusted.graph import (
 _FUSED_BATCH_NORM = "FusedBatchNorm"
 
 
-def check_fine_tuning(module: JudgedModule, findings: Findings) -> None:
+def check_fine_tuning(module: JudgedModule) -> Found:
   for variant in module.variants:
-    _check_updates_without_asking(variant, findings)
-    _check_placeholders(variant, findings)
-    _check_custom_gradients(variant, findings)
+    yield from _check_updates_without_asking(variant)
+    yield from _check_placeholders(variant)
+    yield from _check_custom_gradients(variant)
   if module.train is not None:
-    _check_update_ops(module.train, findings)
-  _check_trainable(module.train or module.main, findings)
+    yield from _check_update_ops(module.train)
+  yield from _check_trainable(module.train or module.main)
 
 
-def check_hyperparameters(module: JudgedModule, findings: Findings) -> None:
+def check_hyperparameters(module: JudgedModule) -> Found:
   for variant in module.variants:
     for signature in _signatures_with_momentum(variant):
-      _check_momentum_input(signature, findings)
+      yield from _check_momentum_input(signature)
   if module.train is not None:
-    _check_momentum_used(module.train, findings)
+    yield from _check_momentum_used(module.train)
 
 
-def _check_update_ops(variant: JudgedVariant, findings: Findings) -> None:
+def _check_update_ops(variant: JudgedVariant) -> Found:
   entries = variant.collection(contract.UPDATE_OPS)
   reached = variant.graph.ancestors(entries)
   moved, left_out = set(), {}
@@ -58,13 +58,13 @@ def _check_update_ops(variant: JudgedVariant, findings: Findings) -> None:
       f"It is updated by {how}, which no entry of UPDATE_OPS reaches; "
       "expected every moving average to be. Add the update to UPDATE_OPS."
     )
-    findings.add("no-update-ops", variant.where(variable), text)
+    yield "no-update-ops", variant.where(variable), text
   if entries and not moved:
     text = (
       f"Got {len(entries)} UPDATE_OPS, none of which assigns to a variable; "
       "expected the updates of moving averages. Put the assignments there."
     )
-    findings.add("update-ops-dead", variant.where(entries[0]), text)
+    yield "update-ops-dead", variant.where(entries[0]), text
 
 
 class _Training(Graph):
@@ -92,9 +92,7 @@ def _unused_averages(variant: JudgedVariant) -> set[str]:
   return names - used
 
 
-def _check_updates_without_asking(
-  variant: JudgedVariant, findings: Findings
-) -> None:
+def _check_updates_without_asking(variant: JudgedVariant) -> Found:
   updates = variant.updates
   for signature in variant.image_signatures:
     reached = variant.graph.ancestors(signature.output_tensors)
@@ -103,10 +101,10 @@ def _check_updates_without_asking(
         f"Evaluating the outputs assigns to {updates[name][0]}; expected that "
         "only UPDATE_OPS do. Remove the dependency of the outputs."
       )
-      findings.add("updates-without-asking", signature.where(name), text)
+      yield "updates-without-asking", signature.where(name), text
 
 
-def _check_placeholders(variant: JudgedVariant, findings: Findings) -> None:
+def _check_placeholders(variant: JudgedVariant) -> Found:
   entries = variant.collection(contract.UPDATE_OPS)
   for signature in variant.image_signatures:
     outputs, fed = signature.output_tensors, signature.input_tensors
@@ -117,7 +115,7 @@ def _check_placeholders(variant: JudgedVariant, findings: Findings) -> None:
           "signature, so running it fails. Use one placeholder for `images` "
           "in all signatures, and constants for the rest."
         )
-        findings.add("unfed-placeholder", signature.where(what), text)
+        yield "unfed-placeholder", signature.where(what), text
   losses = variant.collection(contract.REGULARIZATION_LOSSES)
   for name in _unfed(variant.graph, losses, ()):
     text = (
@@ -125,7 +123,7 @@ def _check_placeholders(variant: JudgedVariant, findings: Findings) -> None:
       "consumers get these losses without any input. Take it out."
     )
     place = variant.where(contract.REGULARIZATION_LOSSES)
-    findings.add("unfed-placeholder", place, text)
+    yield "unfed-placeholder", place, text
 
 
 def _unfed(graph: Graph, tensors: list[str], fed: Iterable[str]) -> list[str]:
@@ -135,7 +133,7 @@ def _unfed(graph: Graph, tensors: list[str], fed: Iterable[str]) -> list[str]:
   return sorted(name for name in reached if graph.op(name) in PLACEHOLDER_OPS)
 
 
-def _check_custom_gradients(variant: JudgedVariant, findings: Findings) -> None:
+def _check_custom_gradients(variant: JudgedVariant) -> Found:
   # What stands in a function counts, whether it is called or not.
   unused = variant.graph.nodes.keys() - variant.behind_outputs
   for node in variant.graph.all_nodes():
@@ -146,17 +144,17 @@ def _check_custom_gradients(variant: JudgedVariant, findings: Findings) -> None:
         "of the author's process; elsewhere it is missing or another one. "
         "Drop the custom gradient."
       )
-      findings.add("not-differentiable", variant.where(node.name), text)
+      yield "not-differentiable", variant.where(node.name), text
 
 
-def _check_trainable(variant: JudgedVariant, findings: Findings) -> None:
+def _check_trainable(variant: JudgedVariant) -> Found:
   if variant.variables and not variant.trainable:
     text = (
       f"Got {len(variant.variables)} variables, none of which is in "
       "TRAINABLE_VARIABLES; expected the weights there, so that consumers can "
       "fine-tune them."
     )
-    findings.add("no-trainable-variables", variant.where(), text)
+    yield "no-trainable-variables", variant.where(), text
 
 
 def _signatures_with_momentum(variant: JudgedVariant) -> list[JudgedSignature]:
@@ -176,9 +174,7 @@ def momentum_input(
   return None
 
 
-def _check_momentum_input(
-  signature: JudgedSignature, findings: Findings
-) -> None:
+def _check_momentum_input(signature: JudgedSignature) -> Found:
   info = signature.inputs.get(contract.BATCH_NORM_MOMENTUM)
   shape = dims_of(info)
   if info is None:
@@ -191,10 +187,10 @@ def _check_momentum_input(
     "; expected a float32 scalar batch_norm_momentum. Add it, or leave the "
     "signature out."
   )
-  findings.add("bn-hparams-dead", signature.where(), text)
+  yield "bn-hparams-dead", signature.where(), text
 
 
-def _check_momentum_used(variant: JudgedVariant, findings: Findings) -> None:
+def _check_momentum_used(variant: JudgedVariant) -> Found:
   found = momentum_input(variant)
   if found is None:
     return
@@ -205,4 +201,4 @@ def _check_momentum_used(variant: JudgedVariant, findings: Findings) -> None:
       "No update of a moving average depends on batch_norm_momentum; expected "
       "it to be their decay. Use it in batch norm, or leave the signature out."
     )
-    findings.add("bn-hparams-dead", signature.where(tensor), text)
+    yield "bn-hparams-dead", signature.where(tensor), text

@@ -10,7 +10,7 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.reading.hermetic import is_known, reaches_out
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import node_name
 
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
@@ -21,16 +21,16 @@ _ABSOLUTE = re.compile(
 )
 
 
-def check_hermetic(module: JudgedModule, findings: Findings) -> None:
+def check_hermetic(module: JudgedModule) -> Found:
   for variant in module.variants:
-    _check_ops(variant, findings)
-    _check_collections(variant, findings)
-    _check_paths(variant, findings)
-    _check_devices(variant, findings)
-    _check_cycles(variant, findings)
+    yield from _check_ops(variant)
+    yield from _check_collections(variant)
+    yield from _check_paths(variant)
+    yield from _check_devices(variant)
+    yield from _check_cycles(variant)
 
 
-def _check_ops(variant: JudgedVariant, findings: Findings) -> None:
+def _check_ops(variant: JudgedVariant) -> Found:
   unused = variant.graph.nodes.keys() - variant.needed
   for node, in_function in _nodes(variant):
     place = variant.where(node.name)
@@ -41,14 +41,14 @@ def _check_ops(variant: JudgedVariant, findings: Findings) -> None:
         f"Got the op {node.op}, which TensorFlow does not have; expected its "
         f"own ops alone.{advice}"
       )
-      findings.add("unloadable", place, text)
+      yield "unloadable", place, text
     elif _may_reach_out(variant, node):
       text = (
         f"Got the op {node.op}, which may use files, processes or Python; "
         f"expected computation alone. Replace it.{advice}"
       )
-      severity = "warning" if dead else None
-      findings.add("not-hermetic", place, text, severity)
+      severity = "warning" if dead else "error"
+      yield "not-hermetic", place, text, severity
 
 
 def may_reach_out(module: JudgedModule) -> bool:
@@ -84,17 +84,17 @@ def _may_reach_out(variant: JudgedVariant, node: Any) -> bool:
   return not any(node_name(file) in variant.asset_nodes for file in files)
 
 
-def _check_collections(variant: JudgedVariant, findings: Findings) -> None:
+def _check_collections(variant: JudgedVariant) -> Found:
   known = contract.SUPPORTED_COLLECTIONS | {"saved_model_assets"}
   text = (
     "tensorflow_hub refuses to load a graph with this collection. Drop it "
     "before exporting."
   )
   for name in sorted(variant.meta_graph.collection_def.keys() - known):
-    findings.add("refused-collection", variant.where(name), text)
+    yield "refused-collection", variant.where(name), text
 
 
-def _check_paths(variant: JudgedVariant, findings: Findings) -> None:
+def _check_paths(variant: JudgedVariant) -> Found:
   """Scalar strings that look like a path on the author's machine."""
   suspects = variant.needed - variant.asset_nodes
   for name, node in variant.graph.nodes.items():
@@ -107,10 +107,10 @@ def _check_paths(variant: JudgedVariant, findings: Findings) -> None:
         "expected none. Export the file as an asset."
       )
       place = variant.where(name)
-      findings.add("not-hermetic", place, text, severity="warning")
+      yield "not-hermetic", place, text, "warning"
 
 
-def _check_devices(variant: JudgedVariant, findings: Findings) -> None:
+def _check_devices(variant: JudgedVariant) -> Found:
   devices = {node.device for node in variant.graph.all_nodes()}
   elsewhere = sorted(d for d in devices if not _ANYWHERE.fullmatch(d))
   if elsewhere:
@@ -118,10 +118,10 @@ def _check_devices(variant: JudgedVariant, findings: Findings) -> None:
       f"Got nodes placed on {elsewhere[:5]}; expected none, so that the module "
       "runs on any machine. Clear the devices."
     )
-    findings.add("device-pinned", variant.where(), text)
+    yield "device-pinned", variant.where(), text
 
 
-def _check_cycles(variant: JudgedVariant, findings: Findings) -> None:
+def _check_cycles(variant: JudgedVariant) -> Found:
   """Only a loop's NextIteration may close a cycle."""
   graph = variant.graph
   sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
@@ -139,4 +139,4 @@ def _check_cycles(variant: JudgedVariant, findings: Findings) -> None:
       f"{len(stuck)} nodes wait for each other in a cycle; expected a graph "
       "without one. Export again."
     )
-    findings.add("unloadable", variant.where(min(stuck)), text)
+    yield "unloadable", variant.where(min(stuck)), text

@@ -15,19 +15,19 @@ from hub_image_export.checker.judged import (
   shape_text,
 )
 from hub_image_export.checker.reading.near_misses import hint
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 
 
-def check_inputs(module: JudgedModule, findings: Findings) -> None:
+def check_inputs(module: JudgedModule) -> Found:
   for variant in module.variants:
-    _check_layout(variant, findings)
+    yield from _check_layout(variant)
     for signature in variant.image_signatures:
-      _check_images(signature, findings)
-      _check_size(signature, findings)
-  _check_size_known(module.main, findings)
+      yield from _check_images(signature)
+      yield from _check_size(signature)
+  yield from _check_size_known(module.main)
 
 
-def _check_images(signature: JudgedSignature, findings: Findings) -> None:
+def _check_images(signature: JudgedSignature) -> Found:
   inputs = signature.inputs
   place = signature.where(contract.IMAGES)
   if contract.IMAGES not in inputs:
@@ -35,42 +35,47 @@ def _check_images(signature: JudgedSignature, findings: Findings) -> None:
       f'Got the inputs {sorted(inputs)[:10]}; expected "{contract.IMAGES}"'
       f"{hint(inputs, contract.IMAGES)}."
     )
-    findings.add("images-missing", signature.where(), text)
+    yield "images-missing", signature.where(), text
     return
   info = inputs[contract.IMAGES]
   if info.WhichOneof("encoding") != "name":
     text = "Got a sparse or composite tensor; expected a dense one."
-    findings.add("images-sparse", place, text)
+    yield "images-sparse", place, text
     return
   if info.dtype != FLOAT32:
     text = (
       f"Got {dtype_name(info.dtype)}; expected float32 in [0, 1]. Cast and "
       "scale inside the module."
     )
-    findings.add("images-dtype", place, text)
-  _check_shape(info, place, findings)
+    yield "images-dtype", place, text
+  yield from _check_shape(info, place)
 
 
-def _check_shape(info: Any, place: str, findings: Findings) -> None:
+def _check_shape(info: Any, place: str) -> Found:
   shape = dims_of(info)
   text = f"Got the shape {shape_text(shape)}; expected [?, height, width, 3]."
   if shape is None or len(shape) != 4:
-    findings.add("images-rank", place, f"{text} Reshape inside the module.")
+    yield "images-rank", place, f"{text} Reshape inside the module."
     return
   if shape[0] is not None:
     advice = "Leave the batch size unknown when the graph is built."
-    findings.add("images-batch-fixed", place, f"{text} {advice}")
+    yield "images-batch-fixed", place, f"{text} {advice}"
   if shape[3] == contract.NUM_CHANNELS:
     return
   if shape[1] == contract.NUM_CHANNELS:
     advice = "Take channels_last images and transpose inside the module."
-    findings.add("channels-first", place, f"{text} {advice}")
+    yield "channels-first", place, f"{text} {advice}"
   else:
     advice = "Take RGB images, known as such."
-    findings.add("images-channels", place, f"{text} {advice}")
+    yield "images-channels", place, f"{text} {advice}"
 
 
-def _check_layout(variant: JudgedVariant, findings: Findings) -> None:
+def _is_channels_first(signature: JudgedSignature) -> bool:
+  shape = dims_of(signature.inputs[contract.IMAGES])
+  return shape is not None and shape[3] != 3 and shape[1] == 3
+
+
+def _check_layout(variant: JudgedVariant) -> Found:
   """Layers that a CPU cannot compute, or only since TF 2 (C17)."""
   for node in variant.graph.all_nodes():
     if "data_format" in node.attr and node.attr["data_format"].s == b"NCHW":
@@ -79,14 +84,14 @@ def _check_layout(variant: JudgedVariant, findings: Findings) -> None:
         "Transpose around it."
       )
       place = variant.where(node.name)
-      findings.add("channels-first", place, text, severity="warning")
+      yield "channels-first", place, text, "warning"
 
 
-def _check_size(signature: JudgedSignature, findings: Findings) -> None:
+def _check_size(signature: JudgedSignature) -> Found:
   """The reported size must be one that the input takes."""
   attached = signature.variant.attached_image_size
   fixed = signature.image_size
-  if attached is None or fixed is None or findings.has("channels-first"):
+  if attached is None or fixed is None or _is_channels_first(signature):
     return
   if any(f is not None and f != a for f, a in zip(fixed, attached)):
     text = (
@@ -94,10 +99,10 @@ def _check_size(signature: JudgedSignature, findings: Findings) -> None:
       "size that the attached ImageModuleInfo reports. Correct it."
     )
     place = signature.where(contract.IMAGES)
-    findings.add("image-size-differs", place, text)
+    yield "image-size-differs", place, text
 
 
-def _check_size_known(variant: JudgedVariant, findings: Findings) -> None:
+def _check_size_known(variant: JudgedVariant) -> Found:
   sizes = [signature.image_size for signature in variant.image_signatures]
   if not sizes or None in sizes:
     return  # Said already: no 4-D `images`.
@@ -107,4 +112,4 @@ def _check_size_known(variant: JudgedVariant, findings: Findings) -> None:
       "unknown, and no complete ImageModuleInfo is attached to this variant. "
       "Attach one with both sides."
     )
-    findings.add("image-size-unknown", variant.where(), text)
+    yield "image-size-unknown", variant.where(), text

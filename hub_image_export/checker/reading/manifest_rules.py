@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Generator
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -18,19 +19,19 @@ from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.reading.description import describe
 from hub_image_export.checker.reading.directory_rules import list_files
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found, Problem
 
 _MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
 _FORMAT = 1
 _MAX_BYTES = 2**24
 
 
-def check_manifest(module: JudgedModule, findings: Findings) -> None:
+def check_manifest(module: JudgedModule) -> Found:
   """Compares a module with what its manifest says of it."""
-  manifest = read_extra_json(module.directory, _MANIFEST, findings)
+  manifest = yield from read_extra_json(module.directory, _MANIFEST)
   if manifest is None:
     return
-  _check_files(module.directory, manifest.get("files"), findings)
+  yield from _check_files(module.directory, manifest.get("files"))
   described = describe(module)
   signatures = described["signatures"]
   facts = {
@@ -45,13 +46,13 @@ def check_manifest(module: JudgedModule, findings: Findings) -> None:
         f"The module has {found}; expected {manifest.get(key)}, as the "
         "manifest says. Get the module again, from where it was published."
       )
-      findings.add("manifest-differs", f"{_MANIFEST}, {key}", text)
+      yield "manifest-differs", f"{_MANIFEST}, {key}", text
 
 
 def read_extra_json(
-  directory: str, name: str, findings: Findings
-) -> dict[str, Any] | None:
-  """A JSON object of the format that is known here, or None."""
+  directory: str, name: str
+) -> Generator[Problem, None, dict[str, Any] | None]:
+  """Gives a JSON object of the format that is known here, or None."""
   path = os.path.join(directory, *name.split("/"))
   if not _is_plain_file(path) or os.path.getsize(path) > _MAX_BYTES:
     return None
@@ -59,7 +60,7 @@ def read_extra_json(
     with open(path, encoding="utf-8") as file:
       content = json.load(file)
   except (ValueError, RecursionError) as error:
-    findings.add("unchecked", name, f"It is no JSON ({error}); left out.")
+    yield "unchecked", name, f"It is no JSON ({error}); left out."
     return None
   if not isinstance(content, dict) or content.get("format") != _FORMAT:
     return None
@@ -70,7 +71,7 @@ def _is_plain_file(path: str) -> bool:
   return os.path.isfile(path) and not os.path.islink(path)
 
 
-def _check_files(directory: str, hashes: Any, findings: Findings) -> None:
+def _check_files(directory: str, hashes: Any) -> Found:
   """Every file has the hash that the manifest gives it, and none is new."""
   hashes = hashes if isinstance(hashes, dict) else {}
   present = {
@@ -88,7 +89,7 @@ def _check_files(directory: str, hashes: Any, findings: Findings) -> None:
     else:
       continue
     text = f"{problem}; expected the module as it was published. Get it again."
-    findings.add("manifest-differs", name, text)
+    yield "manifest-differs", name, text
 
 
 def _sha256(path: str) -> str:

@@ -17,19 +17,19 @@ from hub_image_export.checker.judged import (
   JudgedVariant,
   dtype_name,
 )
-from hub_image_export.checker.report import Findings, clean
+from hub_image_export.checker.report import Found, clean
 
 _KNOWN = pathlib.Path(__file__).parents[2] / "data/tensorflow_1_15.json"
 _MAX_BLAMED = 8
 
 
-def check_portability(module: JudgedModule, findings: Findings) -> None:
+def check_portability(module: JudgedModule) -> Found:
   for variant in module.variants:
     place = variant.where()
     blamed = _blamed(variant)
     if not blamed:
       text = "TensorFlow 1.15 knows all of its graph."
-      findings.add("oldest-tensorflow", place, text)
+      yield "oldest-tensorflow", place, text
       continue
     version = clean(variant.tensorflow) or "of the author"
     more = len(blamed) - _MAX_BLAMED
@@ -39,7 +39,7 @@ def check_portability(module: JudgedModule, findings: Findings) -> None:
       f"TensorFlow {version}, which wrote it. Rewrite these parts where legacy "
       "pipelines are to use the module."
     )
-    findings.add("oldest-tensorflow", place, text, severity="warning")
+    yield "oldest-tensorflow", place, text, "warning"
 
 
 @functools.lru_cache(maxsize=1)

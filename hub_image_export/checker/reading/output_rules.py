@@ -16,7 +16,7 @@ from hub_image_export.checker.judged import (
 )
 from hub_image_export.checker.reading.near_misses import hint
 from hub_image_export.checker.reading.signature_rules import primary_task
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import Graph, is_random, node_name
 
 _DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
@@ -33,15 +33,15 @@ _PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
 _MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
 
 
-def check_outputs(module: JudgedModule, findings: Findings) -> None:
+def check_outputs(module: JudgedModule) -> Found:
   for variant in module.variants:
     for signature in variant.image_signatures:
-      _check_default_output(signature, findings)
-      _check_endpoints(signature, findings)
-      _check_dropout(signature, findings)
+      yield from _check_default_output(signature)
+      yield from _check_endpoints(signature)
+      yield from _check_dropout(signature)
     for signature in classifying_signatures(variant):
-      _check_logits(signature, findings)
-    _check_widths_of_a_task(variant, findings)
+      yield from _check_logits(signature)
+    yield from _check_widths_of_a_task(variant)
 
 
 def classifying_signatures(variant: JudgedVariant) -> list[JudgedSignature]:
@@ -54,16 +54,14 @@ def classifying_signatures(variant: JudgedVariant) -> list[JudgedSignature]:
   return [signatures[name] for name in names if name in signatures]
 
 
-def _check_default_output(
-  signature: JudgedSignature, findings: Findings
-) -> None:
+def _check_default_output(signature: JudgedSignature) -> Found:
   outputs = signature.outputs
   if contract.DEFAULT_OUTPUT not in outputs:
     text = (
       f'Got the outputs {sorted(outputs)[:10]}; expected "default"'
       f"{hint(outputs, contract.DEFAULT_OUTPUT)}."
     )
-    findings.add("output-missing", signature.where(), text)
+    yield "output-missing", signature.where(), text
     return
   info = outputs[contract.DEFAULT_OUTPUT]
   is_dense = info.WhichOneof("encoding") == "name"
@@ -72,31 +70,31 @@ def _check_default_output(
       f"Got {dtype_name(info.dtype)}{'' if is_dense else ', not dense'}; "
       "expected a dense float32 tensor. Cast it inside the module."
     )
-    findings.add("output-dtype", signature.where(_DEFAULT), text)
-  _check_shape(info, signature.where(_DEFAULT), findings)
+    yield "output-dtype", signature.where(_DEFAULT), text
+  yield from _check_shape(info, signature.where(_DEFAULT))
 
 
-def _check_shape(info: Any, place: str, findings: Findings) -> None:
+def _check_shape(info: Any, place: str) -> Found:
   shape = dims_of(info)
   text = f"Got the shape {shape_text(shape)}; expected [?, width]."
   if shape is None or len(shape) != 2:
     text += (
       " Pool or flatten the spatial dimensions, and let the rank be known."
     )
-    findings.add("output-rank", place, text)
+    yield "output-rank", place, text
     return
   if shape[0] is not None:
     advice = "Let the batch size follow the input's."
-    findings.add("output-batch-fixed", place, f"{text} {advice}")
+    yield "output-batch-fixed", place, f"{text} {advice}"
   if shape[1] is None:
     text += (
       " The width must be a constant of the module; set it with a reshape, or "
       "pool over height and width."
     )
-    findings.add("output-width-unknown", place, text)
+    yield "output-width-unknown", place, text
 
 
-def _check_endpoints(signature: JudgedSignature, findings: Findings) -> None:
+def _check_endpoints(signature: JudgedSignature) -> Found:
   for key in sorted(signature.outputs):
     if key != contract.DEFAULT_OUTPUT and "/" not in key.strip("/"):
       text = (
@@ -104,10 +102,10 @@ def _check_endpoints(signature: JudgedSignature, findings: Findings) -> None:
         f'{key.strip("/")}". Put the name of the architecture in front.'
       )
       place = signature.where(f'output "{key}"')
-      findings.add("endpoint-unprefixed", place, text)
+      yield "endpoint-unprefixed", place, text
 
 
-def _check_logits(signature: JudgedSignature, findings: Findings) -> None:
+def _check_logits(signature: JudgedSignature) -> Found:
   if signature.tensor is None:
     return
   graph = signature.variant.graph
@@ -117,10 +115,10 @@ def _check_logits(signature: JudgedSignature, findings: Findings) -> None:
       f"It comes from the {graph.op(source)} {source}; expected logits. Give "
       "what goes into it."
     )
-    findings.add("probabilities", signature.where(_DEFAULT), text)
+    yield "probabilities", signature.where(_DEFAULT), text
 
 
-def _check_dropout(signature: JudgedSignature, findings: Findings) -> None:
+def _check_dropout(signature: JudgedSignature) -> Found:
   if signature.tensor is None:
     return
   fed = set(map(node_name, signature.input_tensors))
@@ -130,7 +128,7 @@ def _check_dropout(signature: JudgedSignature, findings: Findings) -> None:
       f"{node} multiplies the output with random numbers; expected none. "
       "Leave dropout of the features to the consumer."
     )
-    findings.add("dropout-on-output", signature.where(_DEFAULT), text)
+    yield "dropout-on-output", signature.where(_DEFAULT), text
 
 
 def _dropout(graph: Graph, tensor: str, fed: set[str]) -> str | None:
@@ -171,7 +169,7 @@ def _is_random_mask(graph: Graph, tensor: str) -> bool:
   return False
 
 
-def _check_widths_of_a_task(variant: JudgedVariant, findings: Findings) -> None:
+def _check_widths_of_a_task(variant: JudgedVariant) -> Found:
   """A task has one width, with hyperparameters and without (H1)."""
   for task in variant.tasks:
     other = variant.signatures.get(contract.bn_hparams_signature(task))
@@ -180,4 +178,4 @@ def _check_widths_of_a_task(variant: JudgedVariant, findings: Findings) -> None:
       text = (
         f"Got {other.width} values per image; expected {ours}, as in {task}."
       )
-      findings.add("width-differs", other.where(), text)
+      yield "width-differs", other.where(), text

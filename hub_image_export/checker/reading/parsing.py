@@ -9,14 +9,14 @@ from google.protobuf import message
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Findings, Found
 from hub_image_export.tensorflow_api.protos import ModuleDef, SavedModel
 
 _MOST_ASSETS = 1000
 
 
 def read_module(directory: str, findings: Findings) -> JudgedModule | None:
-  """The module in `directory`; None where its graph cannot be parsed."""
+  """The module in `directory`; None where it cannot be parsed."""
   saved_model = SavedModel()
   data = (pathlib.Path(directory) / contract.SAVED_MODEL_FILE).read_bytes()
   problem = None
@@ -35,34 +35,25 @@ def read_module(directory: str, findings: Findings) -> JudgedModule | None:
   if problem:
     findings.add("corrupt-file", contract.SAVED_MODEL_FILE, problem)
     return None
-  if not _has_module_def(directory, saved_model, findings):
-    return None
-  variants = [JudgedVariant(meta) for meta in saved_model.meta_graphs]
-  return JudgedModule(directory, variants)
-
-
-def _has_module_def(
-  directory: str, saved_model: SavedModel, findings: Findings
-) -> bool:
-  """Checks tfhub_module.pb; False for a SavedModel of another kind."""
   path = pathlib.Path(directory) / contract.MODULE_DEF_FILE
   if path.exists():
     for problem in _module_def_problems(path):
       findings.add("corrupt-file", path.name, problem)
-    return True
-  if any(m.HasField("object_graph_def") for m in saved_model.meta_graphs):
+  elif any(m.HasField("object_graph_def") for m in saved_model.meta_graphs):
     text = (
       "Got a SavedModel in the TF2 format; expected the TF1 Hub format, which "
       "hub.Module takes. Load it with hub.load and export it again."
     )
     findings.add("not-a-module", "", text)
-    return False
-  text = (
-    "The file is missing: this is an unfinished export, or a SavedModel that "
-    "hub.Module does not take. Export it again."
-  )
-  findings.add("missing-module-def", contract.MODULE_DEF_FILE, text)
-  return True
+    return None
+  else:
+    text = (
+      "The file is missing: this is an unfinished export, or a SavedModel that "
+      "hub.Module does not take. Export it again."
+    )
+    findings.add("missing-module-def", path.name, text)
+  variants = [JudgedVariant(meta) for meta in saved_model.meta_graphs]
+  return JudgedModule(directory, variants)
 
 
 def _module_def_problems(path: pathlib.Path) -> list[str]:
@@ -85,7 +76,7 @@ def _module_def_problems(path: pathlib.Path) -> list[str]:
   return problems
 
 
-def check_assets(module: JudgedModule, findings: Findings) -> None:
+def check_assets(module: JudgedModule) -> Found:
   """Assets that the graph names, and those that it does not (F1, F5)."""
   folder = pathlib.Path(module.directory) / contract.ASSETS_DIR
   named = set()
@@ -98,13 +89,13 @@ def check_assets(module: JudgedModule, findings: Findings) -> None:
           "Got an asset outside of the module; expected a file name in "
           "assets/. Export with the file as an asset."
         )
-        findings.add("not-hermetic", place, text)
+        yield "not-hermetic", place, text
       elif not os.path.isfile(folder / name):
         text = (
           "The graph names this asset and assets/ does not have it. Export "
           "again."
         )
-        findings.add("missing-asset", place, text)
+        yield "missing-asset", place, text
   present = sorted(folder.iterdir())[:_MOST_ASSETS] if folder.is_dir() else []
   for path in present:
     if path.name not in named:
@@ -113,4 +104,4 @@ def check_assets(module: JudgedModule, findings: Findings) -> None:
         f"{contract.EXTRA_ASSETS_DIR}/."
       )
       place = f"{contract.ASSETS_DIR}/{path.name}"
-      findings.add("unexpected-file", place, text, severity="warning")
+      yield "unexpected-file", place, text, "warning"

@@ -15,22 +15,22 @@ from hub_image_export.checker.reading.near_misses import (
   near_misses,
 )
 from hub_image_export.checker.reading.variant_rules import fingerprint
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 
 _BN_SIGNATURES = tuple(map(contract.bn_hparams_signature, contract.TASKS))
 
 
-def check_signatures(module: JudgedModule, findings: Findings) -> None:
+def check_signatures(module: JudgedModule) -> Found:
   for variant in module.variants:
-    _check_tensors_exist(variant, findings)
-    _check_default(variant, findings)
-    _check_tasks(variant, findings)
+    yield from _check_tensors_exist(variant)
+    yield from _check_default(variant)
+    yield from _check_tasks(variant)
     for signature in variant.image_signatures:
-      _check_extra_inputs(signature, findings)
-  _check_default_is_a_task(module.main, findings)
+      yield from _check_extra_inputs(signature)
+  yield from _check_default_is_a_task(module.main)
 
 
-def _check_tensors_exist(variant: JudgedVariant, findings: Findings) -> None:
+def _check_tensors_exist(variant: JudgedVariant) -> Found:
   """Signatures and collections that name nodes which are not there."""
   text = (
     "A signature or collection names this tensor, and the graph does not have "
@@ -43,10 +43,10 @@ def _check_tensors_exist(variant: JudgedVariant, findings: Findings) -> None:
     named += variant.collection(collection)
   for tensor in named:
     if tensor.split(":", 1)[0] not in variant.graph.nodes:
-      findings.add("unloadable", variant.where(tensor), text)
+      yield "unloadable", variant.where(tensor), text
 
 
-def _check_default(variant: JudgedVariant, findings: Findings) -> None:
+def _check_default(variant: JudgedVariant) -> Found:
   names = variant.signatures
   if contract.DEFAULT_SIGNATURE not in names:
     text = (
@@ -54,10 +54,10 @@ def _check_default(variant: JudgedVariant, findings: Findings) -> None:
       f"{hint(names, contract.DEFAULT_SIGNATURE)}. Serve the primary task "
       "under that name, too."
     )
-    findings.add("no-default-signature", variant.where(), text)
+    yield "no-default-signature", variant.where(), text
 
 
-def _check_tasks(variant: JudgedVariant, findings: Findings) -> None:
+def _check_tasks(variant: JudgedVariant) -> Found:
   names = variant.signatures
   if not variant.tasks:
     hints = "".join(hint(names, task) for task in contract.TASKS)
@@ -66,7 +66,7 @@ def _check_tasks(variant: JudgedVariant, findings: Findings) -> None:
       f'"{contract.IMAGE_FEATURE_VECTOR}" or '
       f'"{contract.IMAGE_CLASSIFICATION}"{hints}.'
     )
-    findings.add("no-task-signature", variant.where(), text)
+    yield "no-task-signature", variant.where(), text
     return
   for task in contract.TASKS:
     for signature in names.values():
@@ -77,10 +77,10 @@ def _check_tasks(variant: JudgedVariant, findings: Findings) -> None:
       if is_misspelt(name, task):
         text = f'Got a signature "{name}"; expected "{task}". Rename it.'
         place = signature.where()
-        findings.add("no-task-signature", place, text, severity="warning")
+        yield "no-task-signature", place, text, "warning"
 
 
-def _check_extra_inputs(signature: JudgedSignature, findings: Findings) -> None:
+def _check_extra_inputs(signature: JudgedSignature) -> Found:
   allowed = {contract.IMAGES}
   if signature.name in _BN_SIGNATURES:
     allowed.add(contract.BATCH_NORM_MOMENTUM)
@@ -93,12 +93,10 @@ def _check_extra_inputs(signature: JudgedSignature, findings: Findings) -> None:
     "know. Make it a constant, or move it to a signature of its own."
   )
   for name in sorted(inputs - allowed):
-    findings.add("extra-input", signature.where(f'input "{name}"'), text)
+    yield "extra-input", signature.where(f'input "{name}"'), text
 
 
-def _check_default_is_a_task(
-  variant: JudgedVariant, findings: Findings
-) -> None:
+def _check_default_is_a_task(variant: JudgedVariant) -> Found:
   """C9, C10, as far as files show it; values are compared when it runs."""
   default = variant.signatures.get(contract.DEFAULT_SIGNATURE)
   tasks = variant.tasks
@@ -110,7 +108,7 @@ def _check_default_is_a_task(
       f"Got {default.width} values per image; expected those of one of "
       f"{tasks}, whose widths are {widths}. Serve a task as `default`."
     )
-    findings.add("default-differs", default.where(), text)
+    yield "default-differs", default.where(), text
     return
   primary = primary_task(variant)
   if primary is None:
@@ -121,7 +119,7 @@ def _check_default_is_a_task(
       f"It lacks the endpoints {sorted(missing)[:5]} of {primary}, the task "
       "that it serves; expected the same outputs. Add them."
     )
-    findings.add("default-differs", default.where(), text)
+    yield "default-differs", default.where(), text
 
 
 def primary_task(variant: JudgedVariant) -> str | None:

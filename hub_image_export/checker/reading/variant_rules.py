@@ -10,7 +10,7 @@ from hub_image_export.checker.judged import (
   JudgedSignature,
   JudgedVariant,
 )
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import (
   VARIABLE_OPS,
   Graph,
@@ -19,22 +19,22 @@ from hub_image_export.untrusted.graph import (
 )
 
 
-def check_variants(module: JudgedModule, findings: Findings) -> None:
-  _check_tags(module, findings)
+def check_variants(module: JudgedModule) -> Found:
+  yield from _check_tags(module)
   inference, train = module.inference, module.train
   if inference is None or train is None:
     return
   for ours, theirs in ((inference, train), (train, inference)):
-    _check_variables(ours, theirs, findings)
+    yield from _check_variables(ours, theirs)
     for signature in ours.image_signatures:
-      _check_signature(signature, theirs, findings)
+      yield from _check_signature(signature, theirs)
   for signature in inference.image_signatures:
-    _check_width(signature, train, findings)
-  _check_penalties(inference, train, findings)
-  _check_train_differs(inference, train, findings)
+    yield from _check_width(signature, train)
+  yield from _check_penalties(inference, train)
+  yield from _check_train_differs(inference, train)
 
 
-def _check_tags(module: JudgedModule, findings: Findings) -> None:
+def _check_tags(module: JudgedModule) -> Found:
   seen = set()
   for variant in module.variants:
     text = None
@@ -46,7 +46,7 @@ def _check_tags(module: JudgedModule, findings: Findings) -> None:
         "['train']. Rename the variant."
       )
     if text:
-      findings.add("unknown-variant", variant.where(), text)
+      yield "unknown-variant", variant.where(), text
     seen.add(variant.tags)
   if module.inference is None:
     text = (
@@ -54,12 +54,10 @@ def _check_tags(module: JudgedModule, findings: Findings) -> None:
       "expected one with no tags, which is what hub.Module(path) takes. Add "
       "it."
     )
-    findings.add("no-inference-variant", "", text)
+    yield "no-inference-variant", "", text
 
 
-def _check_variables(
-  ours: JudgedVariant, theirs: JudgedVariant, findings: Findings
-) -> None:
+def _check_variables(ours: JudgedVariant, theirs: JudgedVariant) -> Found:
   """F3; a variable of another shape counts as another variable."""
   text = (
     f"{theirs.where()} has no variable of this name, shape and type; expected "
@@ -68,12 +66,10 @@ def _check_variables(
   known = {(v.key, v.shape, v.dtype) for v in theirs.variables.values()}
   for v in ours.variables.values():
     if (v.key, v.shape, v.dtype) not in known:
-      findings.add("variables-differ", ours.where(v.name), text)
+      yield "variables-differ", ours.where(v.name), text
 
 
-def _check_signature(
-  ours: JudgedSignature, variant: JudgedVariant, findings: Findings
-) -> None:
+def _check_signature(ours: JudgedSignature, variant: JudgedVariant) -> Found:
   """The other `variant` has this signature, and its outputs."""
   theirs = variant.signatures.get(ours.name)
   if theirs is None:
@@ -81,7 +77,7 @@ def _check_signature(
       f"{variant.where()} has no such signature; expected the same in all "
       "variants. Add it there."
     )
-    findings.add("signatures-differ", ours.where(), text)
+    yield "signatures-differ", ours.where(), text
     return
   text = (
     f"{variant.where()} has no such output; expected the same endpoints in "
@@ -89,12 +85,10 @@ def _check_signature(
   )
   missing = set(ours.outputs) - set(theirs.outputs) - {contract.DEFAULT_OUTPUT}
   for key in sorted(missing):
-    findings.add("signatures-differ", ours.where(f'output "{key}"'), text)
+    yield "signatures-differ", ours.where(f'output "{key}"'), text
 
 
-def _check_width(
-  inference: JudgedSignature, variant: JudgedVariant, findings: Findings
-) -> None:
+def _check_width(inference: JudgedSignature, variant: JudgedVariant) -> Found:
   train = variant.signatures.get(inference.name)
   ours, theirs = inference.width, train.width if train else None
   if train and ours and theirs and ours != theirs:
@@ -102,12 +96,10 @@ def _check_width(
       f"Got {theirs} values per image; expected {ours}, as in the inference "
       "variant."
     )
-    findings.add("width-differs", train.where(contract.DEFAULT_OUTPUT), text)
+    yield "width-differs", train.where(contract.DEFAULT_OUTPUT), text
 
 
-def _check_penalties(
-  inference: JudgedVariant, train: JudgedVariant, findings: Findings
-) -> None:
+def _check_penalties(inference: JudgedVariant, train: JudgedVariant) -> Found:
   name = contract.REGULARIZATION_LOSSES
   ours, theirs = len(inference.collection(name)), len(train.collection(name))
   if ours != theirs:
@@ -116,12 +108,12 @@ def _check_penalties(
       f"{theirs} in the training variant; expected the same in both. Add "
       "every weight penalty to both."
     )
-    findings.add("penalties-differ", "", text)
+    yield "penalties-differ", "", text
 
 
 def _check_train_differs(
-  inference: JudgedVariant, train: JudgedVariant, findings: Findings
-) -> None:
+  inference: JudgedVariant, train: JudgedVariant
+) -> Found:
   """F2: penalties alone make no training variant."""
   if train.collection(contract.UPDATE_OPS):
     return
@@ -130,7 +122,7 @@ def _check_train_differs(
       "Its outputs are computed exactly as those of the inference variant, "
       "and it has no UPDATE_OPS. Leave the variant out."
     )
-    findings.add("train-variant-pointless", train.where(), text)
+    yield "train-variant-pointless", train.where(), text
 
 
 def _fingerprints(variant: JudgedVariant) -> dict[str, dict[str, bytes]]:

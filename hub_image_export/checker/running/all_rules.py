@@ -101,12 +101,12 @@ def _run_variants(
     try:
       with RunningVariant(spec, signature) as running:
         if variant is module.inference:
-          check_behaviour(running, size, findings)
-          check_golden(running, size, module.directory, findings)
+          findings.extend(check_behaviour(running, size, findings))
+          findings.extend(check_golden(running, size, module.directory))
         else:
-          check_training(running, size, findings)
+          findings.extend(check_training(running, size, findings))
         if variant is variants[-1]:
-          check_gradients(running, findings)
+          findings.extend(check_gradients(running))
     except _TF_ERRORS as error:
       findings.add("unloadable", variant.where(), _text(error))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.reading.manifest_rules import read_extra_json
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.checker.running import probe_images
 from hub_image_export.checker.running.running_variant import RunningVariant
 
@@ -23,13 +23,10 @@ _FORMULA = (
 
 
 def check_golden(
-  running: RunningVariant,
-  size: tuple[int, int],
-  directory: str,
-  findings: Findings,
-) -> None:
+  running: RunningVariant, size: tuple[int, int], directory: str
+) -> Found:
   """Asks the inference variant again what it answered when it was made."""
-  example = read_extra_json(directory, _GOLDEN, findings)
+  example = yield from read_extra_json(directory, _GOLDEN)
   if example is None:
     return
   answers = _answers(example, size)
@@ -39,7 +36,7 @@ def check_golden(
       "by the formula of format 1, and what each task answers to it. It is "
       "left out."
     )
-    findings.add("unchecked", _GOLDEN, text)
+    yield "unchecked", _GOLDEN, text
     return
   tensors = running.outputs()
   fetches = {task: tensors[task] for task in answers if task in tensors}
@@ -53,7 +50,7 @@ def check_golden(
         "TensorFlow changed what the module computes."
       )
       place = f'{running.variant.where()}, signature "{task}"'
-      findings.add("golden-differs", place, text)
+      yield "golden-differs", place, text
 
 
 def golden_image(height: int, width: int) -> np.ndarray:

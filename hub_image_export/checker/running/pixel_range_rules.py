@@ -6,7 +6,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Found
 from hub_image_export.checker.running import probe_images
 from hub_image_export.checker.running.running_variant import RunningVariant
 from hub_image_export.untrusted.graph import node_name
@@ -31,8 +31,7 @@ def check_pixel_range(
   signature: JudgedSignature,
   pair: np.ndarray,
   answers: np.ndarray,
-  findings: Findings,
-) -> None:
+) -> Found:
   """Looks at the first ops, then at how answers change with the range.
 
   Args:
@@ -40,14 +39,13 @@ def check_pixel_range(
     signature: the one to ask.
     pair: two images in [0, 1], `[2, height, width, 3]`.
     answers: what the module answered to them.
-    findings: where to report.
   """
   text = _suspicious_ops(running, pair)
   if text is None:
     text = _suspicious_answers(running, signature, pair, answers)
   if text:
     text += "; expected pixels in [0, 1]. Scale them inside the module."
-    findings.add("range-suspicious", signature.where(contract.IMAGES), text)
+    yield "range-suspicious", signature.where(contract.IMAGES), text
 
 
 def _suspicious_ops(running: RunningVariant, pair: np.ndarray) -> str | None:

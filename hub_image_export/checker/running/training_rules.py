@@ -6,7 +6,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.reading.fine_tuning_rules import momentum_input
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running import probe_images
 from hub_image_export.checker.running.running_variant import (
   RunningVariant,
@@ -15,8 +15,8 @@ from hub_image_export.checker.running.running_variant import (
 
 
 def check_training(
-  running: RunningVariant, size: tuple[int, int], findings: Findings
-) -> None:
+  running: RunningVariant, size: tuple[int, int], known: Findings
+) -> Found:
   """Runs the outputs together with the updates, and sees what moves.
 
   Whether the outputs alone update anything needs no run: the graph shows it.
@@ -24,14 +24,14 @@ def check_training(
   Args:
     running: the training variant.
     size: the expected height and width.
-    findings: where to report.
+    known: what was found before.
   """
   variant = running.variant
   pair = probe_images.two_images(*size)
   watched = {target for group in variant.updates.values() for target in group}
   fetches = (running.outputs(), running.update_ops)
   found = momentum_input(variant)
-  if found and not findings.has("bn-hparams-dead"):
+  if found and not known.has("bn-hparams-dead"):
     # H1: with a momentum of 1, nothing moves.
     signature, tensor = found
     before = running.values(watched)
@@ -43,7 +43,7 @@ def check_training(
         "expected that nothing moves. Let every moving average take it as its "
         "decay."
       )
-      findings.add("bn-hparams-dead", signature.where(tensor), text)
+      yield "bn-hparams-dead", signature.where(tensor), text
   before = running.values(watched)
   outputs, _ = running.run(fetches, pair)
   for signature in variant.image_signatures:
@@ -52,8 +52,8 @@ def check_training(
         "Got NaN or infinity for images in [0, 1]; expected finite numbers."
       )
       place = signature.where(contract.DEFAULT_OUTPUT)
-      findings.add("not-finite", place, text)
-  if not running.update_ops or not watched or findings.has("update-ops-dead"):
+      yield "not-finite", place, text
+  if not running.update_ops or not watched or known.has("update-ops-dead"):
     return
   if not _moved(before, running.values(watched)):
     text = (
@@ -61,7 +61,7 @@ def check_training(
       f"{min(watched)}; expected moving averages to move. Let the updates "
       "depend on the batch."
     )
-    findings.add("update-ops-dead", variant.where(contract.UPDATE_OPS), text)
+    yield "update-ops-dead", variant.where(contract.UPDATE_OPS), text
 
 
 def _moved(
@@ -74,7 +74,7 @@ def _moved(
   )
 
 
-def check_gradients(running: RunningVariant, findings: Findings) -> None:
+def check_gradients(running: RunningVariant) -> Found:
   """Builds the gradients of all outputs, in a process without the author's
   Python functions; building is where it fails."""
   if not running.trainable:
@@ -87,7 +87,7 @@ def check_gradients(running: RunningVariant, findings: Findings) -> None:
       f"Building the gradients fails ({error}); expected those of the outputs "
       "with respect to the trainable variables. Replace or rewrite the op."
     )
-    findings.add("not-differentiable", variant.where(), text)
+    yield "not-differentiable", variant.where(), text
     return
   pairs = zip(running.trainable, gradients)
   missing = [v for v, gradient in pairs if gradient is None]
@@ -97,6 +97,6 @@ def check_gradients(running: RunningVariant, findings: Findings) -> None:
       "from any output; expected all to. Take them out of "
       "TRAINABLE_VARIABLES, or use them."
     )
-    severity = None if len(missing) == len(gradients) else "info"
+    severity = "error" if len(missing) == len(gradients) else "info"
     place = variant.where(own_name(missing[0]))
-    findings.add("not-differentiable", place, text, severity)
+    yield "not-differentiable", place, text, severity
