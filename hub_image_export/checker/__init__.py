@@ -6,6 +6,7 @@ checks of arguments, so that it cannot inherit a builder's mistake.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 
@@ -48,18 +49,18 @@ def check_module(
   path = arguments.check_path("path", path, "a module, or of an archive of one")
   arguments.check_bool("static", static)
   timeout = arguments.check_seconds("timeout", timeout)
-  findings = Findings()
-  if not os.path.isdir(path) and not is_archive(path):
-    check_files(path, findings)
-    return Report(path, in_order(findings.all))
-  if os.path.isdir(path):
-    summary = check_in_subprocess(path, static, timeout, findings)
-    return Report(path, in_order(findings.all), summary)
-  with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
+  findings, summary = Findings(), {}
+  with contextlib.ExitStack() as stack:
+    directory = path
     try:
-      unpack(path, folder)
+      if not os.path.isdir(path) and is_archive(path):
+        temporary = tempfile.TemporaryDirectory(prefix="check_module_")
+        directory = stack.enter_context(temporary)
+        unpack(path, directory)
+      if os.path.isdir(directory):
+        summary = check_in_subprocess(directory, static, timeout, findings)
+      else:
+        check_files(path, findings)
     except ArchiveError as error:
       findings.add(error.rule, error.where, str(error))
-      return Report(path, in_order(findings.all))
-    summary = check_in_subprocess(folder, static, timeout, findings)
   return Report(path, in_order(findings.all), summary)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from typing import Any
 
-from hub_image_export.checker.report import Finding, Findings
+from hub_image_export.checker.report import Findings
 
 _WORKER = "hub_image_export.checker.worker"
 _MAX_RESULT_BYTES = 2**24
@@ -37,23 +37,28 @@ def check_in_subprocess(
     ImportError: TensorFlow or tensorflow_hub cannot be used.
   """
   with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
-    results = os.path.join(folder, _RESULTS)
-    errors = os.path.join(folder, _ERRORS)
     request = {"directory": os.path.abspath(directory), "static": static}
     status = _run(folder, request, timeout)
-    told = _read(results)
+    found, told = _read(os.path.join(folder, _RESULTS))
     if "unusable" in told:
       raise ImportError(told["unusable"])
-    for finding in told["findings"]:
-      findings.add(
-        finding.rule, finding.where, finding.message, finding.severity
-      )
+    for finding in found:
+      findings.add(**finding)
     if not told.get("done"):
-      if not told.get("stage") and status not in (None, -signal.SIGKILL):
-        raise ImportError(
-          f"The checking process could not start: {_tail(errors)}"
+      stage = told.get("stage")
+      if not stage and status not in (None, -signal.SIGKILL):
+        reason = _tail(os.path.join(folder, _ERRORS))
+        raise ImportError(f"The checking process could not start: {reason}")
+      text = (
+        f"TensorFlow ended with status {status}, as it does when it crashes or "
+        "runs out of memory; expected a module that it can read and run."
+      )
+      if status is None:
+        text = (
+          f"It did not end within {timeout:g} seconds; expected it to. Raise "
+          "the time limit if the module is large."
         )
-      _report_death(status, timeout, told.get("stage"), findings)
+      findings.add("unloadable", stage or "starting", text)
     return told.get("summary", {})
 
 
@@ -109,44 +114,25 @@ def _environment() -> dict[str, str]:
   }
 
 
-def _read(path: str) -> dict[str, Any]:
-  """What the worker wrote, up to a line that it could not finish."""
-  told: dict[str, Any] = {"findings": []}
-  if not os.path.exists(path):
-    return told
-  with open(path, encoding="utf-8", errors="replace") as file:
-    for line in file.read(_MAX_RESULT_BYTES).splitlines():
-      try:
-        content = json.loads(line)
-      except ValueError:
-        break
-      if "finding" in content:
-        told["findings"].append(Finding(**content["finding"]))
-      else:
-        told.update(content)
-  return told
+def _read(path: str) -> tuple[list[dict[str, str]], dict[str, Any]]:
+  """Findings, and what else the worker wrote, up to an unfinished line."""
+  found: list[dict[str, str]] = []
+  told: dict[str, Any] = {}
+  if os.path.exists(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+      for line in file.read(_MAX_RESULT_BYTES).splitlines():
+        try:
+          content = json.loads(line)
+        except ValueError:
+          break
+        if "finding" in content:
+          found.append(content["finding"])
+        else:
+          told.update(content)
+  return found, told
 
 
 def _tail(path: str) -> str:
   with open(path, "rb") as file:
     lines = file.read(_MAX_RESULT_BYTES).decode("utf-8", "replace").split("\n")
   return next((line for line in reversed(lines) if line.strip()), "no reason")
-
-
-def _report_death(
-  status: int | None, timeout: float, stage: str | None, findings: Findings
-) -> None:
-  if status is None:
-    findings.add(
-      "unloadable",
-      stage or "starting",
-      f"It did not end within {timeout:g} seconds; expected it to. Raise the "
-      "time limit if the module is large.",
-    )
-  else:
-    findings.add(
-      "unloadable",
-      stage or "starting",
-      f"TensorFlow ended with status {status}, as it does when it crashes or "
-      "runs out of memory; expected a module that it can read and run.",
-    )

@@ -29,10 +29,7 @@ _BLOCK = 512  # The unit of st_blocks, on any file system.
 
 
 def check(
-  directory: str,
-  static: bool,
-  findings: Any,
-  stage: Callable[[str], None],
+  directory: str, static: bool, findings: Any, stage: Callable[[str], None]
 ) -> dict[str, Any]:
   """Checks a directory in this process; imports TensorFlow.
 

@@ -45,9 +45,7 @@ def _flat(x):
 breaks(
   "size-dependent",
   flattened=dict(
-    make_images=lambda: tiny.placeholder(None),
-    make_features=_flat,
-    info=(8, 8),
+    make_images=lambda: tiny.placeholder(None), make_features=_flat, info=(8, 8)
   ),
 )
 breaks(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pathlib
 
 import numpy as np
@@ -18,47 +17,40 @@ _FORMULA = (
 )
 
 
-def _answer(path, size):
+def _answer(path):
   """What a consumer gets for the golden image, painted pixel by pixel."""
-  image = np.zeros([1, size, size, 3], np.float32)
-  for y, x, c in np.ndindex(size, size, 3):
-    image[0, y, x, c] = (
-      (37 * x * x + 71 * y * y + 23 * x * y + 101 * c) % 256
-    ) / 255
+  image = np.zeros([1, 8, 8, 3], np.float32)
+  for y, x, c in np.ndindex(8, 8, 3):
+    value = (37 * x * x + 71 * y * y + 23 * x * y + 101 * c) % 256
+    image[0, y, x, c] = value / 255
   with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     outputs = hub.Module(path)(image)
     session.run(tf.compat.v1.global_variables_initializer())
     return session.run(outputs).tolist()
 
 
-def _golden(answer, size=8):
-  source = {"formula": _FORMULA, "name": "images", "shape": [1, size, size, 3]}
-  return {
-    "format": 1,
-    "input": source,
-    "outputs": {"image_feature_vector": answer},
+def _write_golden(path, answer, **more):
+  source = {"formula": _FORMULA, "name": "images", "shape": [1, 8, 8, 3]}
+  outputs = {"image_feature_vector": answer, **more}
+  content = {"format": 1, "input": source, "outputs": outputs}
+  _write(path, "golden.json", content)
+
+
+def _write_manifest(path, feature_width=tiny.FILTERS, labels=None):
+  files = {
+    file.relative_to(path).as_posix(): hashlib.sha256(
+      file.read_bytes()
+    ).hexdigest()
+    for file in pathlib.Path(path).rglob("*")
+    if file.is_file()
   }
-
-
-def _manifest(path):
-  files = {}
-  for folder, _, names in os.walk(path):
-    for name in names:
-      file = pathlib.Path(folder, name)
-      digest = hashlib.sha256(file.read_bytes()).hexdigest()
-      files[file.relative_to(path).as_posix()] = digest
   widths = {
     "image_classification": tiny.CLASSES,
-    "image_feature_vector": tiny.FILTERS,
+    "image_feature_vector": feature_width,
   }
-  return {
-    "files": files,
-    "format": 1,
-    "image_size": [8, 8],
-    "labels_sha256": None,
-    "variable_size": False,
-    "widths": widths,
-  }
+  content = dict(files=files, format=1, image_size=[8, 8], widths=widths)
+  content.update(labels_sha256=labels, variable_size=False)
+  _write(path, "manifest.json", content)
 
 
 def _write(path, name, content):
@@ -70,13 +62,13 @@ def _write(path, name, content):
 @good()
 def with_manifest_and_golden_example(path):
   edit.drop_debug_names(tiny.build(path))
-  _write(path, "golden.json", _golden(_answer(path, 8)))
-  _write(path, "manifest.json", _manifest(path))
+  _write_golden(path, _answer(path))
+  _write_manifest(path)
 
 
 @good()
 def with_another_tools_manifest(path):
-  edit.drop_debug_names(tiny.build(path))
+  tiny.build(path)
   _write(path, "manifest.json", {"name": "something else"})
   _write(path, "golden.json", ["no", "example"])
 
@@ -97,34 +89,27 @@ def added_file(path):
 @breaks("manifest-differs")
 def missing_file(path):
   with_manifest_and_golden_example(path)
-  os.remove(f"{path}/assets.extra/golden.json")
+  pathlib.Path(path, "assets.extra/golden.json").unlink()
 
 
 @breaks("manifest-differs")
 def another_width(path):
-  tiny.build(path)
-  manifest = _manifest(path)
-  manifest["widths"]["image_feature_vector"] += 1
-  _write(path, "manifest.json", manifest)
+  _write_manifest(tiny.build(path), feature_width=tiny.FILTERS + 1)
 
 
 @breaks("manifest-differs")
 def labels_were_lost(path):
-  tiny.build(path)
-  _write(path, "manifest.json", {**_manifest(path), "labels_sha256": "0" * 64})
+  _write_manifest(tiny.build(path), labels="0" * 64)
 
 
 @breaks("golden-differs")
 def another_answer(path):
-  tiny.build(path)
-  answer = _answer(path, 8)
+  answer = _answer(tiny.build(path))
   answer[0][0] += 0.01 * max(map(abs, answer[0]))
-  _write(path, "golden.json", _golden(answer))
+  _write_golden(path, answer)
 
 
 @breaks("golden-differs")
 def an_answer_for_a_task_that_is_not_there(path):
-  tiny.build(path)
-  content = _golden(_answer(path, 8))
-  content["outputs"]["image_classification"] = [[1.0]]
-  _write(path, "golden.json", content)
+  answer = _answer(tiny.build(path))
+  _write_golden(path, answer, image_classification=[[1.0]])

@@ -28,10 +28,7 @@ def _endpoint_at_inference(net):
   return {"default": net.features, **more}
 
 
-breaks(
-  "no-inference-variant",
-  training_only=dict(variants=[{"train"}]),
-)
+breaks("no-inference-variant", training_only=dict(variants=[{"train"}]))
 breaks(
   "unknown-variant",
   batch_size_tag=dict(variants=[set(), {"train"}, {"train", "bs64"}]),
@@ -222,8 +219,7 @@ breaks(
   "output-rank",
   # Spatial features where a vector was promised (C4).
   feature_map=dict(
-    make_features=lambda x: x,
-    make_logits=lambda x: tiny.head(tiny.pool(x)),
+    make_features=lambda x: x, make_logits=lambda x: tiny.head(tiny.pool(x))
   ),
   unknown_rank=_output(_unknown),
 )

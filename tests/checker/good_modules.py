@@ -118,8 +118,7 @@ good(
   penalties=dict(finish=_penalize),
   # A network may answer 1e-10 and still be told from a constant.
   tiny_answers=dict(
-    make_features=lambda x: tiny.pool(x) * 1e-10,
-    signatures=tiny.serve_features,
+    make_features=lambda x: tiny.pool(x) * 1e-10, signatures=tiny.serve_features
   ),
   no_variables=dict(
     make_body=lambda x, training, momentum: tf.abs(x),

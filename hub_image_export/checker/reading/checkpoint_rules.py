@@ -84,9 +84,7 @@ def _data_bytes(prefix: str) -> int:
 
 
 def _missing(
-  variable: JudgedVariable,
-  shapes: dict[str, list[int]],
-  dtypes: dict[str, Any],
+  variable: JudgedVariable, shapes: dict[str, list[int]], dtypes: dict[str, Any]
 ) -> str | None:
   """Why the checkpoint does not restore a variable."""
   key, shape, dtype = variable.key, variable.shape, variable.dtype

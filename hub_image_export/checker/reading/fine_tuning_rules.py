@@ -16,11 +16,7 @@ from hub_image_export.checker.judged import (
 )
 from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api import private
-from hub_image_export.untrusted.graph import (
-  PLACEHOLDER_OPS,
-  Graph,
-  node_name,
-)
+from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, Graph, node_name
 
 _FUSED_BATCH_NORM = "FusedBatchNorm"
 
@@ -32,15 +28,31 @@ def check_fine_tuning(module: JudgedModule) -> Found:
     yield from _check_custom_gradients(variant)
   if module.train is not None:
     yield from _check_update_ops(module.train)
-  yield from _check_trainable(module.train or module.main)
+  variant = module.train or module.main
+  if variant.variables and not variant.trainable:
+    text = (
+      f"Got {len(variant.variables)} variables, none of which is in "
+      "TRAINABLE_VARIABLES; expected the weights there, so that consumers can "
+      "fine-tune them."
+    )
+    yield "no-trainable-variables", variant.where(), text
 
 
 def check_hyperparameters(module: JudgedModule) -> Found:
   for variant in module.variants:
     for signature in _signatures_with_momentum(variant):
       yield from _check_momentum_input(signature)
-  if module.train is not None:
-    yield from _check_momentum_used(module.train)
+  found = momentum_input(module.train) if module.train else None
+  if module.train and found:
+    signature, tensor = found
+    updates = module.train.collection(contract.UPDATE_OPS)
+    if node_name(tensor) not in module.train.graph.ancestors(updates):
+      text = (
+        "No update of a moving average depends on batch_norm_momentum; "
+        "expected it to be their decay. Use it in batch norm, or leave the "
+        "signature out."
+      )
+      yield "bn-hparams-dead", signature.where(tensor), text
 
 
 def _check_update_ops(variant: JudgedVariant) -> Found:
@@ -147,16 +159,6 @@ def _check_custom_gradients(variant: JudgedVariant) -> Found:
       yield "not-differentiable", variant.where(node.name), text
 
 
-def _check_trainable(variant: JudgedVariant) -> Found:
-  if variant.variables and not variant.trainable:
-    text = (
-      f"Got {len(variant.variables)} variables, none of which is in "
-      "TRAINABLE_VARIABLES; expected the weights there, so that consumers can "
-      "fine-tune them."
-    )
-    yield "no-trainable-variables", variant.where(), text
-
-
 def _signatures_with_momentum(variant: JudgedVariant) -> list[JudgedSignature]:
   """The signatures that are to take `batch_norm_momentum` (H1)."""
   names = map(contract.bn_hparams_signature, contract.TASKS)
@@ -188,17 +190,3 @@ def _check_momentum_input(signature: JudgedSignature) -> Found:
     "signature out."
   )
   yield "bn-hparams-dead", signature.where(), text
-
-
-def _check_momentum_used(variant: JudgedVariant) -> Found:
-  found = momentum_input(variant)
-  if found is None:
-    return
-  signature, tensor = found
-  entries = variant.collection(contract.UPDATE_OPS)
-  if node_name(tensor) not in variant.graph.ancestors(entries):
-    text = (
-      "No update of a moving average depends on batch_norm_momentum; expected "
-      "it to be their decay. Use it in batch norm, or leave the signature out."
-    )
-    yield "bn-hparams-dead", signature.where(tensor), text

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
   FLOAT32,
   JudgedModule,
   JudgedSignature,
   JudgedVariant,
+  Shape,
   dims_of,
   dtype_name,
   shape_text,
@@ -28,16 +27,15 @@ def check_inputs(module: JudgedModule) -> Found:
 
 
 def _check_images(signature: JudgedSignature) -> Found:
-  inputs = signature.inputs
-  place = signature.where(contract.IMAGES)
-  if contract.IMAGES not in inputs:
+  inputs, place = signature.inputs, signature.where(contract.IMAGES)
+  info = inputs.get(contract.IMAGES)
+  if info is None:
     text = (
       f'Got the inputs {sorted(inputs)[:10]}; expected "{contract.IMAGES}"'
       f"{hint(inputs, contract.IMAGES)}."
     )
     yield "images-missing", signature.where(), text
     return
-  info = inputs[contract.IMAGES]
   if info.WhichOneof("encoding") != "name":
     text = "Got a sparse or composite tensor; expected a dense one."
     yield "images-sparse", place, text
@@ -48,10 +46,6 @@ def _check_images(signature: JudgedSignature) -> Found:
       "scale inside the module."
     )
     yield "images-dtype", place, text
-  yield from _check_shape(info, place)
-
-
-def _check_shape(info: Any, place: str) -> Found:
   shape = dims_of(info)
   text = f"Got the shape {shape_text(shape)}; expected [?, height, width, 3]."
   if shape is None or len(shape) != 4:
@@ -60,19 +54,16 @@ def _check_shape(info: Any, place: str) -> Found:
   if shape[0] is not None:
     advice = "Leave the batch size unknown when the graph is built."
     yield "images-batch-fixed", place, f"{text} {advice}"
-  if shape[3] == contract.NUM_CHANNELS:
-    return
-  if shape[1] == contract.NUM_CHANNELS:
+  if _is_channels_first(shape):
     advice = "Take channels_last images and transpose inside the module."
     yield "channels-first", place, f"{text} {advice}"
-  else:
-    advice = "Take RGB images, known as such."
-    yield "images-channels", place, f"{text} {advice}"
+  elif shape[3] != contract.NUM_CHANNELS:
+    yield "images-channels", place, f"{text} Take RGB images, known as such."
 
 
-def _is_channels_first(signature: JudgedSignature) -> bool:
-  shape = dims_of(signature.inputs[contract.IMAGES])
-  return shape is not None and shape[3] != 3 and shape[1] == 3
+def _is_channels_first(shape: Shape) -> bool:
+  channels = contract.NUM_CHANNELS
+  return shape[3] != channels and shape[1] == channels
 
 
 def _check_layout(variant: JudgedVariant) -> Found:
@@ -83,30 +74,30 @@ def _check_layout(variant: JudgedVariant) -> Found:
         f"Got a {node.op} of NCHW; expected NHWC, which any hardware computes. "
         "Transpose around it."
       )
-      place = variant.where(node.name)
-      yield "channels-first", place, text, "warning"
+      yield "channels-first", variant.where(node.name), text, "warning"
 
 
 def _check_size(signature: JudgedSignature) -> Found:
   """The reported size must be one that the input takes."""
   attached = signature.variant.attached_image_size
-  fixed = signature.image_size
-  if attached is None or fixed is None or _is_channels_first(signature):
+  shape = dims_of(signature.inputs.get(contract.IMAGES))
+  if attached is None or shape is None or len(shape) != 4:
     return
+  if _is_channels_first(shape):
+    return  # Said already, and its height stands elsewhere.
+  fixed = shape[1:3]
   if any(f is not None and f != a for f, a in zip(fixed, attached)):
     text = (
       f"Got height and width {fixed} in the shape; expected {attached}, the "
       "size that the attached ImageModuleInfo reports. Correct it."
     )
-    place = signature.where(contract.IMAGES)
-    yield "image-size-differs", place, text
+    yield "image-size-differs", signature.where(contract.IMAGES), text
 
 
 def _check_size_known(variant: JudgedVariant) -> Found:
   sizes = [signature.image_size for signature in variant.image_signatures]
-  if not sizes or None in sizes:
-    return  # Said already: no 4-D `images`.
-  if variant.image_size is None:
+  # Without a 4-D shape, there is something else to mend first.
+  if sizes and None not in sizes and variant.image_size is None:
     text = (
       "hub.get_expected_image_size fails: the shape leaves height or width "
       "unknown, and no complete ImageModuleInfo is attached to this variant. "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
   FLOAT32,
@@ -35,12 +33,14 @@ _MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
 
 def check_outputs(module: JudgedModule) -> Found:
   for variant in module.variants:
+    classifying = classifying_signatures(variant)
     for signature in variant.image_signatures:
       yield from _check_default_output(signature)
       yield from _check_endpoints(signature)
-      yield from _check_dropout(signature)
-    for signature in classifying_signatures(variant):
-      yield from _check_logits(signature)
+      if signature.tensor is not None:
+        yield from _check_dropout(signature, signature.tensor)
+        if signature in classifying:
+          yield from _check_logits(signature, signature.tensor)
     yield from _check_widths_of_a_task(variant)
 
 
@@ -55,43 +55,37 @@ def classifying_signatures(variant: JudgedVariant) -> list[JudgedSignature]:
 
 
 def _check_default_output(signature: JudgedSignature) -> Found:
-  outputs = signature.outputs
-  if contract.DEFAULT_OUTPUT not in outputs:
+  outputs, place = signature.outputs, signature.where(_DEFAULT)
+  info = outputs.get(contract.DEFAULT_OUTPUT)
+  if info is None:
     text = (
       f'Got the outputs {sorted(outputs)[:10]}; expected "default"'
       f"{hint(outputs, contract.DEFAULT_OUTPUT)}."
     )
     yield "output-missing", signature.where(), text
     return
-  info = outputs[contract.DEFAULT_OUTPUT]
   is_dense = info.WhichOneof("encoding") == "name"
   if not is_dense or info.dtype != FLOAT32:
     text = (
       f"Got {dtype_name(info.dtype)}{'' if is_dense else ', not dense'}; "
       "expected a dense float32 tensor. Cast it inside the module."
     )
-    yield "output-dtype", signature.where(_DEFAULT), text
-  yield from _check_shape(info, signature.where(_DEFAULT))
-
-
-def _check_shape(info: Any, place: str) -> Found:
+    yield "output-dtype", place, text
   shape = dims_of(info)
   text = f"Got the shape {shape_text(shape)}; expected [?, width]."
   if shape is None or len(shape) != 2:
-    text += (
-      " Pool or flatten the spatial dimensions, and let the rank be known."
-    )
-    yield "output-rank", place, text
+    advice = "Pool or flatten the spatial dimensions, and let the rank be"
+    yield "output-rank", place, f"{text} {advice} known."
     return
   if shape[0] is not None:
     advice = "Let the batch size follow the input's."
     yield "output-batch-fixed", place, f"{text} {advice}"
   if shape[1] is None:
-    text += (
-      " The width must be a constant of the module; set it with a reshape, or "
+    advice = (
+      "The width must be a constant of the module; set it with a reshape, or "
       "pool over height and width."
     )
-    yield "output-width-unknown", place, text
+    yield "output-width-unknown", place, f"{text} {advice}"
 
 
 def _check_endpoints(signature: JudgedSignature) -> Found:
@@ -105,11 +99,9 @@ def _check_endpoints(signature: JudgedSignature) -> Found:
       yield "endpoint-unprefixed", place, text
 
 
-def _check_logits(signature: JudgedSignature) -> Found:
-  if signature.tensor is None:
-    return
+def _check_logits(signature: JudgedSignature, tensor: str) -> Found:
   graph = signature.variant.graph
-  source = node_name(graph.behind_forwarding(signature.tensor))
+  source = node_name(graph.behind_forwarding(tensor))
   if graph.op(source) in _PROBABILITY_OPS:
     text = (
       f"It comes from the {graph.op(source)} {source}; expected logits. Give "
@@ -118,11 +110,9 @@ def _check_logits(signature: JudgedSignature) -> Found:
     yield "probabilities", signature.where(_DEFAULT), text
 
 
-def _check_dropout(signature: JudgedSignature) -> Found:
-  if signature.tensor is None:
-    return
+def _check_dropout(signature: JudgedSignature, tensor: str) -> Found:
   fed = set(map(node_name, signature.input_tensors))
-  node = _dropout(signature.variant.graph, signature.tensor, fed)
+  node = _dropout(signature.variant.graph, tensor, fed)
   if node:
     text = (
       f"{node} multiplies the output with random numbers; expected none. "

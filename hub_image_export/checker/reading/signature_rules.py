@@ -23,7 +23,6 @@ _BN_SIGNATURES = tuple(map(contract.bn_hparams_signature, contract.TASKS))
 def check_signatures(module: JudgedModule) -> Found:
   for variant in module.variants:
     yield from _check_tensors_exist(variant)
-    yield from _check_default(variant)
     yield from _check_tasks(variant)
     for signature in variant.image_signatures:
       yield from _check_extra_inputs(signature)
@@ -46,38 +45,26 @@ def _check_tensors_exist(variant: JudgedVariant) -> Found:
       yield "unloadable", variant.where(tensor), text
 
 
-def _check_default(variant: JudgedVariant) -> Found:
-  names = variant.signatures
-  if contract.DEFAULT_SIGNATURE not in names:
-    text = (
-      f'Got the signatures {sorted(names)[:10]}; expected one named "default"'
-      f"{hint(names, contract.DEFAULT_SIGNATURE)}. Serve the primary task "
-      "under that name, too."
-    )
-    yield "no-default-signature", variant.where(), text
-
-
 def _check_tasks(variant: JudgedVariant) -> Found:
   names = variant.signatures
+  got = f"Got the signatures {sorted(names)[:10]}; expected"
+  if contract.DEFAULT_SIGNATURE not in names:
+    text = (
+      f'{got} one named "default"{hint(names, contract.DEFAULT_SIGNATURE)}. '
+      "Serve the primary task under that name, too."
+    )
+    yield "no-default-signature", variant.where(), text
   if not variant.tasks:
     hints = "".join(hint(names, task) for task in contract.TASKS)
-    text = (
-      f"Got the signatures {sorted(names)[:10]}; expected "
-      f'"{contract.IMAGE_FEATURE_VECTOR}" or '
-      f'"{contract.IMAGE_CLASSIFICATION}"{hints}.'
-    )
-    yield "no-task-signature", variant.where(), text
+    either = " or ".join(f'"{task}"' for task in contract.TASKS)
+    yield "no-task-signature", variant.where(), f"{got} {either}{hints}."
     return
-  for task in contract.TASKS:
-    for signature in names.values():
-      name = signature.name
-      if task in names or name in IMAGE_SIGNATURES:
-        continue
-      # Next to a right name, other names may mean something else.
+  for task in (task for task in contract.TASKS if task not in names):
+    # Next to a right name, other names may mean something else.
+    for name in sorted(names.keys() - set(IMAGE_SIGNATURES)):
       if is_misspelt(name, task):
         text = f'Got a signature "{name}"; expected "{task}". Rename it.'
-        place = signature.where()
-        yield "no-task-signature", place, text, "warning"
+        yield "no-task-signature", names[name].where(), text, "warning"
 
 
 def _check_extra_inputs(signature: JudgedSignature) -> Found:

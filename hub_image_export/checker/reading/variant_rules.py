@@ -28,10 +28,16 @@ def check_variants(module: JudgedModule) -> Found:
     yield from _check_variables(ours, theirs)
     for signature in ours.image_signatures:
       yield from _check_signature(signature, theirs)
-  for signature in inference.image_signatures:
-    yield from _check_width(signature, train)
-  yield from _check_penalties(inference, train)
-  yield from _check_train_differs(inference, train)
+  yield from _check_widths_and_penalties(inference, train)
+  if not train.collection(contract.UPDATE_OPS) and (
+    _fingerprints(inference) == _fingerprints(train)
+  ):
+    # F2; penalties alone make no training variant.
+    text = (
+      "Its outputs are computed exactly as those of the inference variant, "
+      "and it has no UPDATE_OPS. Leave the variant out."
+    )
+    yield "train-variant-pointless", train.where(), text
 
 
 def _check_tags(module: JudgedModule) -> Found:
@@ -88,41 +94,29 @@ def _check_signature(ours: JudgedSignature, variant: JudgedVariant) -> Found:
     yield "signatures-differ", ours.where(f'output "{key}"'), text
 
 
-def _check_width(inference: JudgedSignature, variant: JudgedVariant) -> Found:
-  train = variant.signatures.get(inference.name)
-  ours, theirs = inference.width, train.width if train else None
-  if train and ours and theirs and ours != theirs:
-    text = (
-      f"Got {theirs} values per image; expected {ours}, as in the inference "
-      "variant."
-    )
-    yield "width-differs", train.where(contract.DEFAULT_OUTPUT), text
-
-
-def _check_penalties(inference: JudgedVariant, train: JudgedVariant) -> Found:
-  name = contract.REGULARIZATION_LOSSES
-  ours, theirs = len(inference.collection(name)), len(train.collection(name))
-  if ours != theirs:
-    text = (
-      f"Got {ours} regularization losses in the inference variant and "
-      f"{theirs} in the training variant; expected the same in both. Add "
-      "every weight penalty to both."
-    )
-    yield "penalties-differ", "", text
-
-
-def _check_train_differs(
+def _check_widths_and_penalties(
   inference: JudgedVariant, train: JudgedVariant
 ) -> Found:
-  """F2: penalties alone make no training variant."""
-  if train.collection(contract.UPDATE_OPS):
-    return
-  if _fingerprints(inference) == _fingerprints(train):
+  for signature in train.image_signatures:
+    other = inference.signatures.get(signature.name)
+    ours, theirs = other.width if other else None, signature.width
+    if ours and theirs and ours != theirs:
+      text = (
+        f"Got {theirs} values per image; expected {ours}, as in the inference "
+        "variant."
+      )
+      yield "width-differs", signature.where(contract.DEFAULT_OUTPUT), text
+  here, there = (
+    len(variant.collection(contract.REGULARIZATION_LOSSES))
+    for variant in (inference, train)
+  )
+  if here != there:
     text = (
-      "Its outputs are computed exactly as those of the inference variant, "
-      "and it has no UPDATE_OPS. Leave the variant out."
+      f"Got {here} regularization losses in the inference variant and {there} "
+      "in the training variant; expected the same in both. Add every weight "
+      "penalty to both."
     )
-    yield "train-variant-pointless", train.where(), text
+    yield "penalties-differ", "", text
 
 
 def _fingerprints(variant: JudgedVariant) -> dict[str, dict[str, bytes]]:

@@ -44,7 +44,6 @@ def check_behaviour(
       continue
     sound.append(signature)
     yield from _check_answers(both[name], alone[name], again[name], place)
-    yield from _check_input_used(both[name], place)
   for signature in classifying_signatures(running.variant):
     if signature in sound:
       yield from _check_logits(signature, both[signature.name])
@@ -75,7 +74,7 @@ def _unsound(signature: JudgedSignature, values: np.ndarray) -> tuple[str, str]:
 def _check_answers(
   both: np.ndarray, alone: np.ndarray, again: np.ndarray, place: str
 ) -> Found:
-  """The answer to an image, beside another and alone, twice."""
+  """The answers to two images, and twice to the first of them alone."""
   apart = distance(alone, again)
   if apart > SAME:
     text = (
@@ -83,18 +82,13 @@ def _check_answers(
       "the same. Keep randomness and state out of the inference variant."
     )
     yield "not-deterministic", place, text
-    return
-  apart = distance(both[:1], alone)
-  if apart > SAME:
+  elif (apart := distance(both[:1], alone)) > SAME:
     text = (
       f"Got answers {apart:.1e} apart (relative) to an image alone and beside "
       "another; expected the same. Use moving averages in the inference "
       "variant."
     )
     yield "batch-dependent", place, text
-
-
-def _check_input_used(both: np.ndarray, place: str) -> Found:
   if distance(both[0], both[1]) <= ROUNDING:
     text = (
       "Got one answer to two very different images; expected that the output "
