@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub_image_export import contract
+from hub_image_export.checker.fingerprints import fingerprint
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import (
   AssetFileDef,
@@ -108,6 +109,7 @@ class JudgedVariant:
     self.meta_graph = meta_graph
     self.tags = frozenset(meta_graph.meta_info_def.tags)
     self.tensorflow: str = meta_graph.meta_info_def.tensorflow_version
+    self._fingerprints: dict[str, bytes] = {}
 
   def where(self, tensor: str | None = None) -> str:
     """`variant {train}, images`."""
@@ -152,6 +154,24 @@ class JudgedVariant:
     updates = self.collection(contract.UPDATE_OPS)
     run_beside = [*losses, *tables, *updates]
     return self.behind_outputs | self.graph.ancestors(run_beside)
+
+  def fingerprint(self, tensor: str) -> bytes:
+    """Equal for tensors that are computed alike."""
+    return fingerprint(self.graph, tensor, self._fingerprints)
+
+  @functools.cached_property
+  def primary_task(self) -> str | None:
+    """The task whose result `default` is, where the graph shows it (C9)."""
+    default = self.signatures.get(contract.DEFAULT_SIGNATURE)
+    if default is None or default.tensor is None:
+      return None
+    ours = self.graph.behind_forwarding(default.tensor)
+    for task in self.tasks:
+      tensor = self.signatures[task].tensor
+      theirs = self.graph.behind_forwarding(tensor) if tensor else None
+      if theirs and self.fingerprint(ours) == self.fingerprint(theirs):
+        return task
+    return None
 
   def readers(self, nodes: Iterable[str]) -> dict[str, list[str]]:
     """Which of `nodes` read a node; twice, where one reads it twice."""

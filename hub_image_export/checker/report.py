@@ -147,7 +147,8 @@ def _summary_lines(summary: dict[str, Any]) -> list[str]:
   """A readable form of `Report.summary`; empty for what is no module."""
   if not summary:
     return []
-  lines = [f"variants: {', '.join(map(_tags, summary['variants']))}"]
+  variants = ("{" + ", ".join(tags) + "}" for tags in summary["variants"])
+  lines = [f"variants: {', '.join(variants)}"]
   size = summary["image_size"]
   if size:
     kind = "variable" if summary["variable_size"] else "fixed"
@@ -158,24 +159,17 @@ def _summary_lines(summary: dict[str, Any]) -> list[str]:
     f"parameters: {summary['parameters']:,}, "
     f"{summary['trainable_parameters']:,} of them trainable"
   )
-  if summary["ran"]:
-    lines.append("checked: files and behaviour")
-  else:
-    lines.append(f"checked: files only ({summary['why_not_run']})")
-  return lines
-
-
-def _tags(tags: list[str]) -> str:
-  return "{" + ", ".join(tags) + "}"
+  why_not = summary["why_not_run"]
+  how = "files and behaviour" if summary["ran"] else f"files only ({why_not})"
+  return [*lines, f"checked: {how}"]
 
 
 def _signature(signature: dict[str, Any]) -> str:
   text = f"{signature['width'] or 'unknown'} wide"
-  if signature["endpoints"]:
-    count = len(signature["endpoints"])
-    shown = ", ".join(signature["endpoints"][:6])
-    more = f" and {count - 6} more" if count > 6 else ""
-    text += f", endpoints {shown}{more}"
+  endpoints = signature["endpoints"]
+  if endpoints:
+    more = f" and {len(endpoints) - 6} more" if len(endpoints) > 6 else ""
+    text += f", endpoints {', '.join(endpoints[:6])}{more}"
   return text
 
 

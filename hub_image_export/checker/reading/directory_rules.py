@@ -32,16 +32,12 @@ def check_files(directory: str, findings: Findings) -> bool:
     Whether there is a graph to look into.
   """
   if not os.path.isdir(directory):
-    got = (
-      "Got something that is neither a directory nor a tar archive; expected "
-      "a TF1 Hub module."
-    )
-    if not os.path.lexists(directory):
-      got = (
-        "Nothing is there; expected the directory or .tar.gz file of a TF1 "
-        "Hub module. Check the path."
-      )
-    findings.add("not-a-module", directory, got)
+    got = "Nothing is there; expected the directory or .tar.gz file of a TF1"
+    advice = "Hub module. Check the path."
+    if os.path.lexists(directory):
+      got = "Got something that is neither a directory nor a tar archive;"
+      advice = "expected a TF1 Hub module."
+    findings.add("not-a-module", directory, f"{got} {advice}")
     return False
   paths, all_of_them = list_files(directory)
   if not all_of_them:

@@ -13,7 +13,6 @@ from hub_image_export.checker.judged import (
   shape_text,
 )
 from hub_image_export.checker.reading.near_misses import hint
-from hub_image_export.checker.reading.signature_rules import primary_task
 from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import Graph, is_random, node_name
 
@@ -48,7 +47,7 @@ def classifying_signatures(variant: JudgedVariant) -> list[JudgedSignature]:
   """The signatures whose result is class scores."""
   task = contract.IMAGE_CLASSIFICATION
   names = [task, contract.bn_hparams_signature(task)]
-  if primary_task(variant) == task:
+  if variant.primary_task == task:
     names.append(contract.DEFAULT_SIGNATURE)
   signatures = variant.signatures
   return [signatures[name] for name in names if name in signatures]

@@ -14,7 +14,6 @@ from hub_image_export.checker.reading.near_misses import (
   is_misspelt,
   near_misses,
 )
-from hub_image_export.checker.reading.variant_rules import fingerprint
 from hub_image_export.checker.report import Found
 
 _BN_SIGNATURES = tuple(map(contract.bn_hparams_signature, contract.TASKS))
@@ -97,7 +96,7 @@ def _check_default_is_a_task(variant: JudgedVariant) -> Found:
     )
     yield "default-differs", default.where(), text
     return
-  primary = primary_task(variant)
+  primary = variant.primary_task
   if primary is None:
     return
   missing = set(variant.signatures[primary].outputs) - set(default.outputs)
@@ -107,22 +106,3 @@ def _check_default_is_a_task(variant: JudgedVariant) -> Found:
       "that it serves; expected the same outputs. Add them."
     )
     yield "default-differs", default.where(), text
-
-
-def primary_task(variant: JudgedVariant) -> str | None:
-  """The task whose result `default` is, where the graph shows it."""
-  default = variant.signatures.get(contract.DEFAULT_SIGNATURE)
-  if default is None or default.tensor is None:
-    return None
-  graph, known = variant.graph, dict[str, bytes]()
-  ours = graph.behind_forwarding(default.tensor)
-  for task in variant.tasks:
-    tensor = variant.signatures[task].tensor
-    if tensor is None:
-      continue
-    theirs = graph.behind_forwarding(tensor)
-    if ours == theirs or fingerprint(graph, ours, known) == fingerprint(
-      graph, theirs, known
-    ):
-      return task
-  return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
   JudgedModule,
@@ -11,12 +9,6 @@ from hub_image_export.checker.judged import (
   JudgedVariant,
 )
 from hub_image_export.checker.report import Found
-from hub_image_export.untrusted.graph import (
-  VARIABLE_OPS,
-  Graph,
-  node_name,
-  output_index,
-)
 
 
 def check_variants(module: JudgedModule) -> Found:
@@ -121,48 +113,10 @@ def _check_widths_and_penalties(
 
 def _fingerprints(variant: JudgedVariant) -> dict[str, dict[str, bytes]]:
   """By signature and output."""
-  known: dict[str, bytes] = {}
   return {
     signature.name: {
-      key: fingerprint(variant.graph, info.name, known)
+      key: variant.fingerprint(info.name)
       for key, info in signature.outputs.items()
     }
     for signature in variant.image_signatures
   }
-
-
-def fingerprint(graph: Graph, tensor: str, known: dict[str, bytes]) -> bytes:
-  """A hash of how `tensor` is computed, whatever the nodes are called.
-
-  Names count for variables and nothing else. `known` is filled and reused.
-  """
-  pending = [(node_name(tensor), False)]
-  while pending:
-    name, inputs_done = pending.pop()
-    if name in known and known[name] != b"cycle":
-      continue
-    if inputs_done:
-      known[name] = _hash_node(graph, name, known)
-      continue
-    known[name] = b"cycle"
-    pending.append((name, True))
-    pending += [(i, False) for i in graph.inputs(name) if i not in known]
-  return known[node_name(tensor)] + bytes(str(output_index(tensor)), "ascii")
-
-
-def _hash_node(graph: Graph, name: str, known: dict[str, bytes]) -> bytes:
-  digest = hashlib.sha256()
-  node = graph.nodes.get(name)
-  if node is None:
-    return b"missing"
-  digest.update(node.op.encode())
-  if node.op in VARIABLE_OPS:
-    digest.update(name.encode())
-  for key in sorted(node.attr):
-    if not key.startswith("_") and key not in ("shared_name", "container"):
-      digest.update(key.encode())
-      digest.update(node.attr[key].SerializeToString(deterministic=True))
-  for tensor in node.input:
-    digest.update(known.get(node_name(tensor), b"missing"))
-    digest.update(f"{tensor[:1] == '^'}{output_index(tensor)}".encode())
-  return digest.digest()

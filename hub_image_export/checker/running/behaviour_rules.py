@@ -22,12 +22,9 @@ from hub_image_export.tensorflow_api.compat import tf
 def check_behaviour(
   running: RunningVariant, size: tuple[int, int], known: Findings
 ) -> Found:
-  """Asks every question with as few images as will do: four, mostly.
+  """Asks the inference variant with as few images as will do: four, mostly.
 
-  Args:
-    running: the inference variant.
-    size: the expected height and width.
-    known: what was found before.
+  They have the height and width of `size`. What is `known` is not told again.
   """
   pair = two_images(*size)
   fetches = running.outputs()

@@ -34,11 +34,8 @@ def check_pixel_range(
 ) -> Found:
   """Looks at the first ops, then at how answers change with the range.
 
-  Args:
-    running: the inference variant.
-    signature: the one to ask.
-    pair: two images in [0, 1], `[2, height, width, 3]`.
-    answers: what the module answered to them.
+  `answers` are those of the inference variant to a `pair` of images in [0, 1],
+  `[2, height, width, 3]`.
   """
   text = _suspicious_ops(running, pair)
   if text is None:

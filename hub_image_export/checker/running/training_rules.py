@@ -17,14 +17,10 @@ from hub_image_export.checker.running.running_variant import (
 def check_training(
   running: RunningVariant, size: tuple[int, int], known: Findings
 ) -> Found:
-  """Runs the outputs together with the updates, and sees what moves.
+  """Runs outputs and updates of the training variant, and sees what moves.
 
   Whether the outputs alone update anything needs no run: the graph shows it.
-
-  Args:
-    running: the training variant.
-    size: the expected height and width.
-    known: what was found before.
+  Images have the height and width of `size`. What is `known` is not told again.
   """
   variant = running.variant
   pair = probe_images.two_images(*size)
@@ -48,11 +44,9 @@ def check_training(
   outputs, _ = running.run(fetches, pair)
   for signature in variant.image_signatures:
     if not np.all(np.isfinite(outputs.get(signature.name, 0.0))):
-      text = (
-        "Got NaN or infinity for images in [0, 1]; expected finite numbers."
-      )
+      text = "Got NaN or infinity for images in [0, 1]; expected finite"
       place = signature.where(contract.DEFAULT_OUTPUT)
-      yield "not-finite", place, text
+      yield "not-finite", place, f"{text} numbers."
   if not running.update_ops or not watched or known.has("update-ops-dead"):
     return
   if not _moved(before, running.values(watched)):
