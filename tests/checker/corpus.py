@@ -51,13 +51,8 @@ def _maker(name: str, change: Any = None, **options: Any) -> Maker:
 def breaks(rule: str, **cases: dict[str, Any]) -> Callable[[Maker], Maker]:
   """Registers modules that break `rule`.
 
-  Args:
-    rule: its name.
-    **cases: for each module, options of `tiny.build`, and in `change` what to
-      do to each MetaGraphDef afterwards.
-
-  Returns:
-    A decorator that registers what no options say.
+  Each of `cases` has options of `tiny.build`, and in `change` what to do to
+  each MetaGraphDef afterwards. The result is a decorator for other makers.
   """
   return _registering(DEFECTS[rule], cases)
 

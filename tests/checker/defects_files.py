@@ -7,7 +7,7 @@ import pathlib
 import tarfile
 
 from hub_image_export.tensorflow_api.compat import tf
-from tests.checker import tiny
+from tests.checker import edit, tiny
 from tests.checker.corpus import breaks, warns
 
 v1 = tf.compat.v1
@@ -172,13 +172,11 @@ breaks(
 )
 
 
-def _pin_convolutions(meta_graph):
-  for node in meta_graph.graph_def.node:
-    if node.op == "Conv2D":
-      node.device = "/device:GPU:0"
+def _pin(node):
+  node.device = "/device:GPU:0"
 
 
-warns("device-pinned", on_a_gpu=dict(change=_pin_convolutions))
+warns("device-pinned", on_a_gpu=dict(change=edit.nodes("Conv2D", _pin)))
 
 
 def _call_python(x):

@@ -169,14 +169,12 @@ def _with_recent_op(x):
   return tiny.pool(x) + tf.random.stateless_uniform([tiny.FILTERS], [1, 2])
 
 
-def _name_for_debugging(meta_graph):
-  for node in meta_graph.graph_def.node:
-    if node.op == "VarHandleOp":
-      node.attr["debug_name"].s = b"kernel"
+def _name_for_debugging(node):
+  node.attr["debug_name"].s = b"kernel"
 
 
 warns(
   "oldest-tensorflow",
   recent_op=dict(make_features=_with_recent_op),
-  recent_attribute=dict(change=_name_for_debugging),
+  recent_attribute=dict(change=edit.nodes("VarHandleOp", _name_for_debugging)),
 )

@@ -5,10 +5,21 @@ from __future__ import annotations
 import contextlib
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from hub_image_export.tensorflow_api.protos import SavedModel
 from tests.checker import tiny
+
+
+def nodes(op: str, change: Callable[[Any], None]) -> Callable[[Any], None]:
+  """What changes all nodes of `op` in a MetaGraphDef."""
+
+  def change_all(meta_graph: Any) -> None:
+    for node in meta_graph.graph_def.node:
+      if node.op == op:
+        change(node)
+
+  return change_all
 
 
 @contextlib.contextmanager

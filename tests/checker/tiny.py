@@ -85,13 +85,9 @@ def serve(
   more_inputs: dict[str, Any] | None = None,
   images: str = "images",
 ) -> Callable[[Network], None]:
-  """What adds the signatures `names`, all with the same outputs.
+  """What adds signatures `names`; `outputs` gives `default`, or all in a dict.
 
-  Args:
-    outputs: gives the output `default`, or all outputs in a dict.
-    names: of the signatures.
-    more_inputs: beside the images.
-    images: the name of the images.
+  They take the images, under the name `images`, and `more_inputs`.
   """
 
   def add(net: Network) -> None:
@@ -142,7 +138,10 @@ def build(
       net = Network(images, features, logits, momentum, training)
       signatures(net)
       if info:
-        attach_size(*info)
+        message = hub.ImageModuleInfo()
+        size = message.default_image_size
+        size.height, size.width = info
+        hub.attach_image_module_info(message)
       finish(net)
 
   tags_and_args = [(tags, {"training": "train" in tags}) for tags in variants]
@@ -155,10 +154,3 @@ def build(
     session.run(v1.tables_initializer())
     module.export(path, session)
   return path
-
-
-def attach_size(height: int, width: int) -> None:
-  message = hub.ImageModuleInfo()
-  message.default_image_size.height = height
-  message.default_image_size.width = width
-  hub.attach_image_module_info(message)

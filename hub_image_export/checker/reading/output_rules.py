@@ -32,14 +32,14 @@ _MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
 
 def check_outputs(module: JudgedModule) -> Found:
   for variant in module.variants:
-    classifying = classifying_signatures(variant)
     for signature in variant.image_signatures:
       yield from _check_default_output(signature)
       yield from _check_endpoints(signature)
       if signature.tensor is not None:
         yield from _check_dropout(signature, signature.tensor)
-        if signature in classifying:
-          yield from _check_logits(signature, signature.tensor)
+    for signature in classifying_signatures(variant):
+      if signature.tensor is not None:
+        yield from _check_logits(signature, signature.tensor)
     yield from _check_widths_of_a_task(variant)
 
 
