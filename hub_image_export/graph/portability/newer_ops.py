@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hub_image_export.graph.portability.substitution import (
   Substitution,
   attrs_of,
-  substitute,
+  rewrite_of,
 )
-from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
+from hub_image_export.tensorflow_api.protos import NodeDef
 
 _KEY_COUNTER = "StatelessRandomGetKeyCounter"
 _PHILOX = (1, 3)  # By its name, and as the automatic choice on CPUs and GPUs.
@@ -19,33 +21,32 @@ _STATELESS = {
 }
 
 
-def _batch_mat_mul(node: NodeDef, new: Substitution) -> None:
+@rewrite_of("BatchMatMulV3")
+def older_batch_mat_mul(node: NodeDef, new: Substitution) -> None:
+  """Uses `BatchMatMulV2` for V3, which only adds mixed types."""
   types = [node.attr[name].type for name in ("Ta", "Tb", "Tout")]
   if len(set(types)) == 1:
     attrs = attrs_of(node, "adj_x", "adj_y")
     new.finish("BatchMatMulV2", node.input[:2], T=node.attr["Ta"], **attrs)
 
 
-def older_batch_mat_mul(graph_def: GraphDef) -> int:
-  """Uses `BatchMatMulV2` for V3, which only adds mixed types."""
-  return substitute(graph_def, ("BatchMatMulV3",), _batch_mat_mul)
-
-
-def _diagonal(node: NodeDef, new: Substitution) -> None:
-  k, rows, columns, padding = (new.constant_input(i) for i in range(1, 5))
-  values = (k, rows, columns, padding)
-  if any(value is None or value.size != 1 for value in values):
-    return
-  if (int(k), int(rows), int(columns)) == (0, -1, -1) and not padding:
+@rewrite_of("MatrixDiagV3")
+def older_matrix_diag(node: NodeDef, new: Substitution) -> None:
+  """Uses `MatrixDiag` for V3 on the main diagonal (`tf.eye` does that)."""
+  # The diagonal, the numbers of rows and columns, the padding.
+  values = [new.constant_input(i) for i in range(1, 5)]
+  sizes = [value.size for value in values if value is not None]
+  if sizes == [1, 1, 1, 1] and np.ravel(values).tolist() == [0, -1, -1, 0]:
     new.finish("MatrixDiag", node.input[:1], **attrs_of(node, "T"))
 
 
-def older_matrix_diag(graph_def: GraphDef) -> int:
-  """Uses `MatrixDiag` for V3 on the main diagonal (`tf.eye` does that)."""
-  return substitute(graph_def, ("MatrixDiagV3",), _diagonal)
+@rewrite_of(*_STATELESS)
+def older_stateless_random(node: NodeDef, new: Substitution) -> None:
+  """Uses the stateless random ops that take a seed, not a key and counter.
 
-
-def _seeded(node: NodeDef, new: Substitution) -> None:
+  They draw the same numbers. (Those whose seed is a variable are gone before:
+  see `random_numbers.draw_fresh`.)
+  """
   key, counter = new.input_node(1), new.input_node(2)
   algorithm = new.constant_input(3)
   if key.op != _KEY_COUNTER or key.name != counter.name:
@@ -60,12 +61,3 @@ def _seeded(node: NodeDef, new: Substitution) -> None:
     **attrs_of(node, "dtype"),
   }
   new.finish(_STATELESS[node.op], [node.input[0], seed, *limits], **attrs)
-
-
-def older_stateless_random(graph_def: GraphDef) -> int:
-  """Uses the stateless random ops that take a seed, not a key and counter.
-
-  They draw the same numbers. (Those whose seed is a variable are gone before:
-  see `randomness.draw_fresh`.)
-  """
-  return substitute(graph_def, tuple(_STATELESS), _seeded)
