@@ -8,7 +8,6 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
@@ -19,27 +18,10 @@ from hub_image_export.checker.report import Findings, clean
 from hub_image_export.checker.worker import check
 from hub_image_export.tensorflow_api.compat import tf
 from tests.checker import edit, tiny
+from tests.faults.damage import damaged
 
 v1 = tf.compat.v1
 _MUTATIONS = 240
-_RUN_MUTATIONS = 40
-
-
-def _damaged(content, source):
-  """Flips, cuts, repeats or inserts bytes."""
-  content = bytearray(content)
-  place = source.randrange(len(content) + 1)
-  kind = source.randrange(4)
-  if kind == 0:
-    for _ in range(source.randint(1, 8)):
-      content[source.randrange(len(content))] ^= 1 << source.randrange(8)
-  elif kind == 1:
-    del content[place:]
-  elif kind == 2:
-    content[place:place] = content[place : place + source.randint(1, 400)]
-  else:
-    content[place:place] = source.randbytes(source.randint(1, 30))
-  return bytes(content)
 
 
 def _mutants(original, folder, count):
@@ -52,7 +34,7 @@ def _mutants(original, folder, count):
     copy = folder / f"mutant_{seed}"
     shutil.copytree(original, copy)
     target = copy / file.relative_to(original)
-    target.write_bytes(_damaged(target.read_bytes(), source))
+    target.write_bytes(damaged(target.read_bytes(), source))
     yield str(copy)
     shutil.rmtree(copy)
 
@@ -68,72 +50,6 @@ def test_damaged_files_give_findings(tmp_path):
   print(f"{_MUTATIONS} mutations, read: {dict(rules)}")
   assert rules["corrupt-file"] > _MUTATIONS / 10
   assert time.time() - start < 120
-
-
-def _scramble(proto, source):
-  """Changes what the graph says, so that it still parses."""
-  meta_graph = source.choice(proto.meta_graphs)
-  nodes = meta_graph.graph_def.node
-  node, other = source.choice(nodes), source.choice(nodes)
-  kind = source.randrange(6)
-  if kind == 0:
-    nodes.remove(node)
-  elif kind == 1:
-    node.op = other.op
-  elif kind == 2:
-    del node.input[:]
-    node.input.extend(other.input)
-  elif kind == 3 and len(node.input):
-    node.input[0] = other.name
-  elif kind == 4 and len(node.attr):
-    del node.attr[source.choice(sorted(node.attr))]
-  else:
-    for value in node.attr.values():
-      for dim in (*value.shape.dim, *value.tensor.tensor_shape.dim):
-        dim.size = source.choice([-1, 0, 1, 2**20, 2**40])
-
-
-_RUN_ALL = """
-import sys
-from hub_image_export.checker.report import Findings
-from hub_image_export.checker.worker import check
-for path in sys.argv[1:]:
-  print("begin", path, flush=True)
-  findings = Findings()
-  check(path, False, findings, lambda name: None)
-  print("end", len(findings.all), flush=True)
-"""
-
-
-@pytest.mark.slow
-def test_scrambled_modules_are_run_without_a_traceback(tmp_path):
-  """TensorFlow may crash on one; that is why it has a process of its own."""
-  paths = []
-  for seed in range(_RUN_MUTATIONS):
-    paths.append(str(tmp_path / f"mutant_{seed}"))
-    with edit.saved_model(paths[-1]) as proto:
-      _scramble(proto, random.Random(seed))
-  crashes = []
-  left = paths
-  while left:
-    done = subprocess.run(
-      [sys.executable, "-c", _RUN_ALL, *left],
-      capture_output=True,
-      text=True,
-      timeout=200,
-      env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    begun = done.stdout.count("begin")
-    assert begun, done.stderr
-    if begun == done.stdout.count("end"):
-      assert begun == len(left)
-      break
-    assert done.returncode < 0, done.stderr[-2000:]  # No Python exception.
-    crashes.append(left[begun - 1])
-    left = left[begun:]
-  print(f"{_RUN_MUTATIONS} mutations, run: {len(crashes)} crash TensorFlow")
-  for path in crashes[:1]:
-    assert "unloadable" in {f.rule for f in check_module(path).errors}
 
 
 @pytest.mark.slow

@@ -121,6 +121,7 @@ def test_check_module_verifies_both(module, copy):
   assert rules == {"manifest-differs", "golden-differs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "content",
   [b"{", b"\xff", b"[" * 5000, b'{"format": 2}'],
@@ -132,6 +133,7 @@ def test_a_manifest_of_another_kind_is_let_be(content, copy):
   assert read_manifest(str(copy)) == Statements()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "golden_example",
   [

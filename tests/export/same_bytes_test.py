@@ -59,6 +59,7 @@ def exports(tmp_path_factory):
   return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_two_processes_write_the_same_bytes(name, exports):
   first, second = ((directory / name) for directory in exports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 
 import pytest
@@ -20,6 +21,14 @@ def test_nothing_is_lost(kind):
   assert len(attempts) > len(skipped)
   if skipped:
     pytest.skip(f"all but {skipped}: {SKIPPED}")
+
+
+@pytest.mark.parametrize(
+  "name", [*program.KINDS, "exporter_process", "module_worker"]
+)
+def test_what_injects_faults_can_be_imported(name):
+  """The faults themselves are slow tests; a name that is gone shows at once."""
+  importlib.import_module(f"tests.faults.{name}")
 
 
 def test_what_is_lost_is_told(monkeypatch, capsys):

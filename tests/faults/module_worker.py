@@ -1,6 +1,6 @@
 """Checks modules as `check_module` does, each in a process of its own.
 
-Starting Python and TensorFlow takes seconds. This program imports them once
+Starting Python and TensorFlow takes seconds. This program imports all once
 and then forks a process for each module. It reads paths from stdin, a line
 each, and answers each with a line of JSON: `status` as a process ends, and
 the `rules` that were broken.
@@ -17,11 +17,11 @@ import sys
 import time
 import traceback
 
-from hub_image_export.checker import (  # noqa: F401, to be there in each fork
-  summarise,
-  worker,
+from hub_image_export.checker import worker
+from hub_image_export.checker.reading import (  # noqa: F401
+  all_rules as static,
+  description,
 )
-from hub_image_export.checker.reading import all_rules as static  # noqa: F401
 from hub_image_export.checker.report import Findings
 from hub_image_export.checker.running import all_rules as running  # noqa: F401
 from hub_image_export.tensorflow_api.compat import tf

@@ -27,7 +27,7 @@ Change = Callable[[pathlib.Path], object]
 _PROCESSES = 2
 _SECONDS = 60.0
 _COUNTS = {
-  Scale.SHORT: {"bytes": 20, "structure": 20, "run": 0, "whole": 2},
+  Scale.SHORT: {"bytes": 20, "structure": 20, "run": 40, "whole": 2},
   Scale.FULL: {"bytes": 1300, "structure": 1000, "run": 240, "whole": 10**6},
 }
 _EXPORT = (
@@ -50,8 +50,7 @@ def run(scale: Scale) -> Iterator[Attempt]:
       ("graph scrambled, read and run", _structure, "run", counts["run"]),
     ):
       cases = ((f"seed {seed}", change(seed)) for seed in range(count))
-      if count:
-        yield from of(fault, _attempts(good, cases, kind))
+      yield from of(fault, _attempts(good, cases, kind))
     yield from hostile_modules.attempts(good, counts["whole"])
 
 
@@ -126,8 +125,10 @@ def _attempts(
     shutil.copytree(good, module)
     change(module)
     worker = workers.get()
-    told = worker.check(module)
-    workers.put(worker)
+    try:
+      told = worker.check(module)
+    finally:  # Else the other threads would wait for ever.
+      workers.put(worker)
     shutil.rmtree(module.parent)
     return name, _problem(told)
 

@@ -38,6 +38,7 @@ def _relative_difference(a, b):
   return np.max(np.abs(a - b)) / np.max(np.abs(b))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _INSTALLED)
 def test_feature_layer_yields_the_pooled_features(name):
   """C4, C11: what include_top=False, pooling="avg" gives, in one network."""

@@ -16,6 +16,7 @@ from hub_image_export.checker import check_module
 from hub_image_export.untrusted import archive
 from hub_image_export.untrusted.archive import ArchiveError
 from tests.checker import tiny
+from tests.faults.damage import damaged
 
 
 def _pack(path, *members, mode="w:gz"):
@@ -167,7 +168,7 @@ def test_damaged_archives_never_raise_anything_else(tmp_path):
     with open(original, "rb") as file:
       whole = file.read()
     for seed in range(150):
-      broken = _damage(whole, random.Random(seed))
+      broken = damaged(whole, random.Random(seed))
       target = tmp_path / "broken.tar"
       target.write_bytes(broken)
       folder = tmp_path / f"{seed}-{os.path.basename(original)}"
@@ -178,13 +179,6 @@ def test_damaged_archives_never_raise_anything_else(tmp_path):
         assert error.rule in ("corrupt-file", "unsafe-archive", "not-a-module")
   print("300 damaged archives")
   assert time.time() - start < 60
-
-
-def _damage(content, source):
-  content = bytearray(content)
-  for _ in range(source.randint(1, 4)):
-    content[source.randrange(len(content))] = source.randrange(256)
-  return bytes(content[: source.randint(1, len(content))])
 
 
 def test_archive_of_a_module_is_checked(tmp_path):
