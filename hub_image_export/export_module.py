@@ -61,9 +61,8 @@ def main(argv: Sequence[str]) -> int:
   )
   builder_flags.check()
   export_flags.PUBLISH.check(export_flags.OVERWRITE.value)
-  checkpoint = export_flags.CHECKPOINT.options()
   weights = _weights()
-  _check_checkpoint(**checkpoint)
+  checkpoint = export_flags.CHECKPOINT.check()
   loaded = model_flag.load(
     export_flags.MODEL.value,
     task=export_flags.TASK.value,
@@ -90,23 +89,6 @@ def main(argv: Sequence[str]) -> int:
   print(command_line.for_terminal(str(summary)))
   print(command_line.for_terminal(_next_steps(summary.path)))
   return command_line.EXIT_OK
-
-
-def _check_checkpoint(
-  checkpoint_path: str | None = None,
-  checkpoint_prefix: str = "",
-  checkpoint_map: dict[str, str] | None = None,
-  ema: bool = False,
-  strict: bool = False,
-) -> None:
-  """Raises what `export` would, before the model is loaded."""
-  from hub_image_export.weights.names import NameRules
-  from hub_image_export.weights.readers import open_values
-
-  del strict  # What is unused shows when the variables are known.
-  if checkpoint_path is not None:
-    NameRules(prefix=checkpoint_prefix, mapping=checkpoint_map, ema=ema)
-    open_values(checkpoint_path)
 
 
 def _weights() -> str | None:

@@ -8,66 +8,83 @@ from absl import flags
 
 from hub_image_export.arguments import shown
 
+_STRINGS = {
+  "checkpoint": "Where the values of all variables come from instead of the "
+  "model: a TensorFlow checkpoint (prefix or directory), a SavedModel, a TF1 "
+  "Hub module, an .npz file, or weights saved by Keras.",
+  "checkpoint_prefix": "What stands before each name in the checkpoint.",
+  "checkpoint_map": "Text file with a rule on each line: the name of a "
+  "variable, or a regular expression that matches it wholly, then blanks, then "
+  "the name in the checkpoint (\\1 stands for a group). Lines with # are "
+  "comments.",
+}
+_SWITCHES = {
+  "ema": "Take the moving average of each variable that has one.",
+  "strict": "Fail if the checkpoint has values that nothing uses.",
+}
+
 
 class CheckpointFlags:
   """Defines the flags, checks them, and makes arguments of them."""
 
   def __init__(self, flag_values: flags.FlagValues):
-    def string(name: str, help_text: str):
-      return flags.DEFINE_string(name, None, help_text, flag_values=flag_values)
-
-    def boolean(name: str, help_text: str):
-      return flags.DEFINE_bool(name, False, help_text, flag_values=flag_values)
-
-    self._path = string(
-      "checkpoint",
-      "Where the values of all variables come from instead of the model: a "
-      "TensorFlow checkpoint (prefix or directory), a SavedModel, a TF1 Hub "
-      "module, an .npz file, or weights saved by Keras.",
-    )
-    self._prefix = string(
-      "checkpoint_prefix", "What stands before each name in the checkpoint."
-    )
-    self._map = string(
-      "checkpoint_map",
-      "Text file with a rule on each line: the name of a variable, or a "
-      "regular expression that matches it wholly, then blanks, then the name "
-      "in the checkpoint (\\1 stands for a group). Lines with # are comments.",
-    )
-    self._ema = boolean(
-      "ema", "Take the moving average of each variable that has one."
-    )
-    self._strict = boolean(
-      "strict", "Fail if the checkpoint has values that nothing uses."
-    )
+    self._flags: dict[str, flags.FlagHolder] = {}
+    for name, text in _STRINGS.items():
+      self._flags[name] = flags.DEFINE_string(
+        name, None, text, flag_values=flag_values
+      )
+    for name, text in _SWITCHES.items():
+      self._flags[name] = flags.DEFINE_bool(
+        name, False, text, flag_values=flag_values
+      )
 
   @property
   def given(self) -> bool:
-    return bool(self._path.value)
+    return bool(self._flags["checkpoint"].value)
 
   def options(self) -> dict[str, Any]:
     """Arguments for `ImageModuleSpec.export`.
 
     Raises:
       ValueError: flags about a checkpoint, but none; a map of another form.
-      WeightsError: the checkpoint cannot be read.
     """
-    others = (self._prefix, self._map, self._ema, self._strict)
+    values = {name: flag.value for name, flag in self._flags.items()}
     if not self.given:
-      for flag in others:
-        if flag.value:
+      for name, value in values.items():
+        if value:
           raise ValueError(
-            f"--{flag.name} is {shown(flag.value)}, but it is about a "
-            "checkpoint: give --checkpoint, or leave it out"
+            f"--{name} is {shown(value)}, but it is about a checkpoint: give "
+            "--checkpoint, or leave it out"
           )
       return {}
+    path = values["checkpoint_map"]
     return {
-      "checkpoint_path": self._path.value,
-      "checkpoint_prefix": self._prefix.value or "",
-      "checkpoint_map": read_map(self._map.value) if self._map.value else None,
-      "ema": self._ema.value,
-      "strict": self._strict.value,
+      "checkpoint_path": values["checkpoint"],
+      "checkpoint_prefix": values["checkpoint_prefix"] or "",
+      "checkpoint_map": read_map(path) if path else None,
+      "ema": values["ema"],
+      "strict": values["strict"],
     }
+
+  def check(self) -> dict[str, Any]:
+    """`options`, and what `export` would raise: the model is not loaded yet.
+
+    Raises:
+      WeightsError: the checkpoint cannot be read.
+    """
+    from hub_image_export.weights.names import NameRules
+    from hub_image_export.weights.readers import open_values
+
+    options = self.options()
+    if options:
+      # What is unused shows when the variables are known.
+      NameRules(
+        prefix=options["checkpoint_prefix"],
+        mapping=options["checkpoint_map"],
+        ema=options["ema"],
+      )
+      open_values(options["checkpoint_path"])
+    return options
 
 
 def read_map(path: str) -> dict[str, str]:

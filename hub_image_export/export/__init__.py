@@ -1,1 +1,7 @@
-"""A room of hub_image_export."""
+"""Modules in TF1 Hub format: assembled, written, verified, described.
+
+`assembly.build` is what all builders do; `spec` is the module that they give,
+`exporting` the procedure that puts it on the disk. The room takes from
+`tracing`, `sources`, `graph`, `weights`, `checker` (only `check_module`),
+`files` and what stands below them.
+"""

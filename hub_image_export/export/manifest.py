@@ -13,14 +13,12 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from typing import TYPE_CHECKING
 
 from hub_image_export import contract, version
+from hub_image_export.export.interface import Interface
 from hub_image_export.files.listing import files_of, sha256_of
 from hub_image_export.tensorflow_api.compat import hub, tf
-
-if TYPE_CHECKING:
-  from hub_image_export.export.spec import ImageModuleSpec
+from hub_image_export.tracing.image_function import ImageFunction
 
 FILE = "manifest.json"
 LABELS_FILE = "labels.txt"
@@ -42,14 +40,16 @@ def write_labels(module: str, labels: tuple[str, ...] | None) -> None:
       file.write(_as_text(labels))
 
 
-def write_manifest(module: str, spec: ImageModuleSpec) -> None:
+def write_manifest(
+  module: str, function: ImageFunction, interface: Interface
+) -> None:
   """Writes the manifest of a module whose other files are all there.
 
   Args:
     module: its directory.
-    spec: of which it was made.
+    function: of which it was made.
+    interface: likewise.
   """
-  interface, function = spec.interface, spec.function
   content = {
     "activations": dict(function.inference.activations),
     "default_task": interface.default_task,

@@ -7,12 +7,10 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from hub_image_export import arguments, progress
-from hub_image_export.checker import Report, check_module
-from hub_image_export.errors import CheckError
-from hub_image_export.export import golden, manifest, verification
+from hub_image_export import arguments
+from hub_image_export.export import exporting
 from hub_image_export.export.interface import Interface
 from hub_image_export.export.module_files import write_module
 from hub_image_export.export.module_graph import make_module_fn
@@ -21,22 +19,22 @@ from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.runtime import quiet, run_eagerly
-from hub_image_export.tracing.garbage import full_collections_paused
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.interpreter import with_room
-from hub_image_export.weights import (
-  assignment as checkpoint_weights,
-  checkpoint_writer as weights,
-  keras_file as keras_values,
-)
+from hub_image_export.weights import assignment, checkpoint_writer
+from hub_image_export.weights.keras_file import open_for
 from hub_image_export.weights.names import NameRules
-from hub_image_export.weights.readers import (
-  NamedValues,
-  keras_files,
-  open_values,
-)
 
-_CHECKPOINT_OPTIONS = ("checkpoint_prefix", "checkpoint_map", "ema", "strict")
+if TYPE_CHECKING:
+  from typing_extensions import Unpack
+
+
+class CheckpointOptions(TypedDict, total=False):
+  """Those arguments of `with_weights` that `export` hands on."""
+
+  checkpoint_prefix: str
+  checkpoint_map: Mapping[str, str] | None
+  ema: bool
+  strict: bool
 
 
 class ImageModuleSpec(private_hub.GraphsSpec):
@@ -69,7 +67,7 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     overwrite: bool = False,
     verify: bool = True,
     check: bool = False,
-    **checkpoint_options: Any,
+    **checkpoint_options: Unpack[CheckpointOptions],
   ) -> Summary:
     """Writes the module to the directory `path`.
 
@@ -112,7 +110,9 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       overwrite=overwrite, verify=verify, check=check
     ).items():
       arguments.check_bool(name, value)
-    arguments.check_known(checkpoint_options, _CHECKPOINT_OPTIONS)
+    arguments.check_known(
+      checkpoint_options, list(CheckpointOptions.__annotations__)
+    )
     spec = self
     if checkpoint_path is not None:
       spec = self.with_weights(
@@ -125,10 +125,9 @@ class ImageModuleSpec(private_hub.GraphsSpec):
         f"{shown} without checkpoint_path: expected the checkpoint that this "
         "is about"
       )
-    with full_collections_paused():
-      return run_eagerly(
-        lambda: _export_eagerly(spec, path, overwrite, verify, check)
-      )
+    return exporting.export(
+      spec, path, overwrite=overwrite, verify=verify, check=check
+    )
 
   def with_weights(
     self,
@@ -171,22 +170,16 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       mapping=checkpoint_map,
       ema=ema,
     )
-    values = run_eagerly(lambda: self._open_values(checkpoint_path, rules))
-    assigned = checkpoint_weights.assign(
+    values = run_eagerly(
+      lambda: open_for(
+        self.function.layers, self.function.variables, checkpoint_path, rules
+      )
+    )
+    variables = assignment.assign(
       self.function.variables, values, rules, strict
     )
-    function = dataclasses.replace(self.function, variables=assigned.variables)
+    function = dataclasses.replace(self.function, variables=variables)
     return ImageModuleSpec(self.handler, function, self.interface)
-
-  def _open_values(
-    self, path: str | os.PathLike[str], rules: NameRules
-  ) -> NamedValues:
-    """Keras files are read by their model, unless names are given for them."""
-    values = open_values(path)
-    model = keras_values.the_model(self.function.layers)
-    if values.kind != keras_files.KIND or model is None or rules:
-      return values
-    return keras_values.read(model, values.path, self.function.variables)
 
   def _export_of_module(self, path: str, variables_saver: Any) -> None:
     """What `hub.Module.export` calls, here without its harm to old modules."""
@@ -206,8 +199,8 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     # And as long as the graph, which may outlive the spec.
     graph = tf.compat.v1.get_default_graph()
     weakref.finalize(graph, lambda directory: None, self._temporary)
-    prefix = weights.variables_prefix(self._temporary.name)
-    _write_variables(self.function, prefix)
+    prefix = checkpoint_writer.variables_prefix(self._temporary.name)
+    exporting.write_variables(self.function, prefix)
     return prefix
 
 
@@ -219,64 +212,3 @@ def make_spec(function: ImageFunction, interface: Interface) -> ImageModuleSpec:
       [(set(v.tags), {"variant": v}) for v in function.variants],
     )
   return ImageModuleSpec(private_hub.handler_of(plain), function, interface)
-
-
-@with_room
-def _export_eagerly(
-  spec: ImageModuleSpec,
-  path: str | os.PathLike[str],
-  overwrite: bool,
-  verify: bool,
-  check: bool,
-) -> Summary:
-  function, interface = spec.function, spec.interface
-  summary = Summary.start(spec)
-  staging = Staging(path, overwrite=overwrite)
-  weights.check_finite(function.variables)
-  with staging:
-    with summary.phase("write"):
-      write_module(
-        staging.path, spec.handler, lambda p: _write_variables(function, p)
-      )
-      manifest.write_labels(staging.path, interface.labels)
-    with staging.flushed_meanwhile():
-      if verify:
-        progress.tell("Verifying the module")
-        with summary.phase("verify"):
-          summary.differences = _verify(staging.path, spec)
-      with summary.phase("manifest"):
-        manifest.write_manifest(staging.path, spec)
-    if check:
-      progress.tell("Checking the module")
-      with summary.phase("check"):
-        summary.report = _check(staging.path)
-    summary.finish(os.fspath(path), staging.path, verified=verify)
-    staging.commit()
-  return summary
-
-
-def _verify(path: str, spec: ImageModuleSpec) -> list[verification.Difference]:
-  """Verifies the module, and lets it give its golden example."""
-  size = spec.interface.height, spec.interface.width
-  extra = manifest.extra_assets(path)
-  return verification.verify(
-    path, spec, then=lambda module: golden.record(extra, module, size)
-  )
-
-
-def _write_variables(function: ImageFunction, prefix: str | bytes) -> None:
-  run_eagerly(
-    lambda: weights.write_checkpoint(os.fsdecode(prefix), function.variables)
-  )
-
-
-def _check(path: str) -> Report:
-  report = check_module(path)
-  if report.errors:
-    found = "; ".join(
-      f"{finding.rule}: {finding.message}" for finding in report.errors[:5]
-    )
-    raise CheckError(
-      f"the module breaks the contract, and is not written: {found}"
-    )
-  return report

@@ -1,1 +1,4 @@
-"""A room of hub_image_export."""
+"""Files and directories that are complete or not there, and lists of them.
+
+The room knows nothing of TensorFlow: it takes from `arguments` and `errors`.
+"""

@@ -14,13 +14,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from hub_image_export import arguments
 from hub_image_export.errors import ExportError
 from hub_image_export.files.directory_swap import (
   replace_directory,
   sync_directory,
   sync_tree,
 )
-from hub_image_export.files.local_path import local_path
 from hub_image_export.files.staging_directory import (
   StagingDirectory,
   clean_stale,
@@ -32,6 +32,8 @@ from hub_image_export.files.staging_directory import (
 _ATTEMPTS = 20
 # `rename` onto a directory with something in it, or onto a file.
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+# TensorFlow takes paths of checkpoints for patterns.
+_WILDCARDS = "*?[\\"
 _WHERE = "Choose an export path in a directory where you may write"
 _HINTS = {
   errno.ENOSPC: "The disk is full: free some space, or choose another disk",
@@ -68,7 +70,7 @@ class Staging:
       TypeError, ValueError: `target` is no local path.
       ExportError: it exists and may not be replaced, or is no directory.
     """
-    self._target = local_path(target)
+    self._target = _local_path(target)
     self._overwrite = overwrite
     clean_stale(self._target)
     self._check_target()
@@ -212,6 +214,31 @@ class Staging:
         os.rmdir(parent)
       except OSError:
         break  # Somebody else uses it by now.
+
+
+def _local_path(path: str | os.PathLike[str]) -> str:
+  """The absolute path of a place that modules can be read from again.
+
+  Raises:
+    TypeError, ValueError: it is no path, or no local one, or TensorFlow could
+      not read a module from there.
+  """
+  path = arguments.check_path("path", path, "the module's directory")
+  if arguments.is_remote(path):
+    raise ValueError(
+      f"the export path {path!r} is not local: a module is put into place by a "
+      "rename, which remote file systems do not have. Export to a local "
+      "directory and copy that"
+    )
+  path = os.path.abspath(path)
+  wrong = sorted(set(path).intersection(_WILDCARDS) - {os.sep})
+  if wrong or not arguments.is_unicode(path):
+    raise ValueError(
+      f"the export path {path!r} has {wrong or 'bytes that are no UTF-8'}: "
+      "TensorFlow would not find the weights of a module there. Choose "
+      "another path"
+    )
+  return path
 
 
 def _is_out_of_memory(error: Any) -> bool:

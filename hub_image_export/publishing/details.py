@@ -20,14 +20,27 @@ from hub_image_export.publishing.archive import SUFFIX
 
 SCORES = ("softmax", "sigmoid", "other")
 _TAGS = pathlib.Path(__file__).parent.parent / "data/page_tags.json"
-# google/imagenet/mobilenet_v2_100_224/classification/5
-_HANDLE = re.compile(r"[a-z\d-]+/[\w.-]+(/[\w.-]+)*/\d+", re.ASCII)
-_URL_CHARACTERS = r"[\w.~:/?#\[\]@!$&'()*+,;=%-]+"
-# https://example.com/modules/mine/1.tar.gz, gs://bucket/mine/1.tar.gz
-_ASSET = re.compile(
-  rf"(https?|gs)://{_URL_CHARACTERS}{re.escape(SUFFIX)}", re.ASCII
-)
-_URL = re.compile(rf"https?://{_URL_CHARACTERS}", re.ASCII)
+_URL_CHARACTERS = r"(?a:[\w.~:/?#\[\]@!$&'()*+,;=%-]+)"
+# What each word has to look like, and that in words. The robots.txt of
+# github.com lets no hub fetch archives from there.
+_FORMS = {
+  # google/imagenet/mobilenet_v2_100_224/classification/5
+  "handle": (
+    r"(?a:[a-z\d-]+/[\w.-]+(/[\w.-]+)*/\d+)",
+    "publisher/name/version, such as 'my-lab/flowers/feature_vector/1'; the "
+    "publisher in lower case, the version a number",
+  ),
+  # https://example.com/modules/mine/1.tar.gz, gs://bucket/mine/1.tar.gz
+  "asset_path": (
+    rf"(?!https?://github\.com/)(https?|gs)://{_URL_CHARACTERS}"
+    + re.escape(SUFFIX),
+    f"the URL (https:// or gs://, but not github.com) of an archive, ending in "
+    f"{SUFFIX}",
+  ),
+  "description": (r"(?s).*\S.*", "a paragraph that is not blank, or None"),
+  "scores": ("|".join(SCORES), f"one of {SCORES}"),
+  "class_definition": (rf"https?://{_URL_CHARACTERS}", "an https:// URL"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,42 +89,18 @@ class PageDetails:
       if value is not None or field.default is not None:
         arguments.check_string(field.name, value)
     problems = [
-      *self._form_errors(),
+      f"{name} is {shown(value)}: expected {expected}"
+      for name, (form, expected) in _FORMS.items()
+      if (value := getattr(self, name)) is not None
+      and not re.fullmatch(form, value)
+    ]
+    problems += [
       *_tag_errors("license", self.license),
       *_tag_errors("network-architecture", self.network),
       *_tag_errors("dataset", self.dataset),
     ]
     if problems:
       raise ValueError("; ".join(problems))
-
-  def _form_errors(self) -> list[str]:
-    problems = []
-    if not _HANDLE.fullmatch(self.handle):
-      problems.append(
-        f"handle is {shown(self.handle)}: expected "
-        "publisher/name/version, such as 'my-lab/flowers/feature_vector/1'; "
-        "the publisher in lower case, the version a number"
-      )
-    if not _ASSET.fullmatch(self.asset_path) or _is_github(self.asset_path):
-      problems.append(
-        f"asset_path is {shown(self.asset_path)}: expected the URL (https:// "
-        f"or gs://, but not github.com) of an archive, ending in {SUFFIX}"
-      )
-    if self.description is not None and not self.description.strip():
-      problems.append(
-        f"description is {shown(self.description)}, which is blank: expected "
-        "a paragraph, or None"
-      )
-    if self.scores not in (None, *SCORES):
-      problems.append(
-        f"scores is {shown(self.scores)}: expected one of {SCORES}"
-      )
-    url = self.class_definition
-    if url is not None and not _URL.fullmatch(url):
-      problems.append(
-        f"class_definition is {shown(url)}: expected an https:// URL"
-      )
-    return problems
 
 
 def check_classes(
@@ -177,8 +166,3 @@ def _tag_errors(key: str, value: str | None) -> list[str]:
     f"{key} is {shown(value)}: expected an identifier that the hub knows. Did "
     f"you mean {' or '.join(near)}? Else leave it out, or give {fallback[0]!r}"
   ]
-
-
-def _is_github(url: str) -> bool:
-  """Whose robots.txt lets no hub fetch archives."""
-  return re.match(r"https?://github\.com/", url) is not None

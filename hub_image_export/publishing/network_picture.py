@@ -87,7 +87,7 @@ def _points(
 
 
 def _origin(nodes: dict[str, Any], tensor: str) -> str:
-  """The tensor that `tensor` is a mere copy of."""
+  """The tensor that `tensor` is a copy of."""
   while nodes[node_of(tensor)].op == "Identity":
     name = nodes[node_of(tensor)].input[0]
     tensor = name if ":" in name else f"{name}:0"
@@ -109,12 +109,14 @@ def _trace(nodes: dict[str, Any], points: dict[str, Point]) -> dict[str, Point]:
   for name in _in_order(nodes, map(node_of, points)):
     inputs = [node_of(i) for i in nodes[name].input]
     inputs = [i for i in inputs if sources.get(i)]
-    found = frozenset().union(*(sources[i] for i in inputs))
+    found = frozenset(key for i in inputs for key in sources[i])
     depth = max((depths[i] for i in inputs), default=0)
-    depths[name] = depth + bool(found and nodes[name].op in _LAYERS)
+    if found and nodes[name].op in _LAYERS:
+      depth += 1
+    depths[name] = depth
     for key in by_node.get(name, ()):
       ordered[key] = points[key]
-      points[key].depth = depths[name]
+      points[key].depth = depth
       points[key].parents = _nearest(found, points)
     sources[name] = frozenset(by_node.get(name, found))
   return ordered
@@ -166,27 +168,26 @@ def _children(points: dict[str, Point]) -> dict[str, list[str]]:
 
 
 def _rows(
-  key: str | None,
+  key: str,
   margin: str,
   points: dict[str, Point],
   children: dict[str, list[str]],
 ) -> list[tuple[str, str]]:
-  """What stands on the left and on the right of each line."""
+  """What stands on the left and on the right of each line, from `key` down."""
   total = max(point.depth for point in points.values())
-  rows = []
   inner = margin.replace(_BRANCH, _BESIDE)
-  while key is not None:
-    if rows:
-      rows += [(inner + "│", ""), (inner + "▼", "")]
+  rows: list[tuple[str, str]] = []
+  while True:
     name = " = ".join(map(printable, points[key].names))
-    rows.append(
-      ((inner if rows else margin) + name, _remark(key, points, total))
-    )
-    *branches, key = children[key] or [None]
+    lead = inner if rows else margin
+    rows.append((lead + name, _remark(key, points, total)))
+    if not children[key]:
+      return rows
+    *branches, key = children[key]
     for branch in branches:
       rows.append((inner + "│", ""))
       rows += _rows(branch, inner + _BRANCH, points, children)
-  return rows
+    rows += [(inner + "│", ""), (inner + "▼", "")]
 
 
 def _remark(key: str, points: dict[str, Point], total: int) -> str:

@@ -122,7 +122,7 @@ def classes(facts: ModuleFacts, details: PageDetails) -> str:
   lines = ["## Classes", ""]
   lines.append(
     f"`outputs[i, c]` is the logit of class `c` for image `i`, for {width} "
-    f"classes. {_SCORES[details.scores or facts.activation]}"
+    f"classes. {_SCORES[details.scores or facts.activation or 'other']}"
   )
   if details.class_definition:
     lines.append(f"The classes are defined at <{details.class_definition}>.")

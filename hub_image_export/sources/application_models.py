@@ -103,8 +103,9 @@ def feature_layer(model: KerasModel) -> str:
   layers = model.layers
   pooling = _last(layers, kinds.GlobalAveragePooling2D)
   if pooling is not None:
-    normalized = isinstance(layers[pooling + 1], kinds.LayerNormalization)
-    return layers[pooling + normalized].name
+    after = layers[pooling + 1]
+    normalized = isinstance(after, kinds.LayerNormalization)
+    return after.name if normalized else layers[pooling].name
   flattening = _last(layers, kinds.Flatten)
   if flattening is not None:
     return layers[flattening - 1].name

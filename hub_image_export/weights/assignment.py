@@ -25,29 +25,12 @@ _COUNTERS = re.compile(
 _SHOWN = 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Assigned:
-  """Variables with values of a checkpoint, and what there is to tell.
-
-  Attributes:
-    variables: as they were, but for their values.
-    averages: how many have moving averages.
-    widened: names of those whose values were half floats in the checkpoint.
-    unused: names of the checkpoint's weights that no variable asked for.
-  """
-
-  variables: tuple[Variable, ...]
-  averages: int
-  widened: tuple[str, ...]
-  unused: tuple[str, ...]
-
-
 def assign(
   variables: Iterable[Variable],
   values: NamedValues,
   rules: NameRules,
   strict: bool = False,
-) -> Assigned:
+) -> tuple[Variable, ...]:
   """Gives every variable its value from a checkpoint.
 
   Nothing is read yet: a variable reads its own value when it is asked.
@@ -65,26 +48,30 @@ def assign(
   """
   variables = list(variables)
   names = rules.names([v.name for v in variables], values)
-  problems, assigned, widened = [], [], []
-  used: set[str] = set()
+  keys: dict[str, str] = {}
+  problems = []
   for variable in variables:
     key = values.find(names[variable.name])
     problem = _problem(variable, names[variable.name], key, values)
     if key is None or problem is not None:
       problems.append(str(problem))
-      continue
-    used.add(key)
-    if values.specs[key].dtype != variable.dtype:
-      widened.append(variable.name)
-    stored = _reader(values, key, variable.dtype)
-    assigned.append(dataclasses.replace(variable, stored=stored))
+    else:
+      keys[variable.name] = key
   if problems:
     raise WeightsError(_message(problems, len(variables), values))
-  unused = tuple(_unused(values, used, rules.ema))
   averages = sum(name.endswith(EMA_SUFFIX) for name in names.values())
-  result = Assigned(tuple(assigned), averages, tuple(widened), unused)
-  _tell(result, values, strict)
-  return result
+  logging.info(
+    "%d variables have their values from the %s%s",
+    len(variables),
+    values,
+    f"; {averages} of them moving averages" if averages else "",
+  )
+  _tell_of_widened(variables, keys, values)
+  _tell_of_unused(values, set(keys.values()), rules.ema, strict)
+  return tuple(
+    dataclasses.replace(v, stored=_reader(values, keys[v.name], v.dtype))
+    for v in variables
+  )
 
 
 def _reader(values: NamedValues, key: str, dtype: Any):
@@ -144,30 +131,35 @@ def _unused(values: NamedValues, used: set[str], ema: bool) -> Iterable[str]:
       yield name
 
 
-def _tell(result: Assigned, values: NamedValues, strict: bool) -> None:
-  logging.info(
-    "%d variables have their values from the %s%s",
-    len(result.variables),
-    values,
-    f"; {result.averages} of them moving averages" if result.averages else "",
-  )
-  if result.widened:
+def _tell_of_widened(
+  variables: list[Variable], keys: dict[str, str], values: NamedValues
+) -> None:
+  widened = [
+    v.name for v in variables if values.specs[keys[v.name]].dtype != v.dtype
+  ]
+  if widened:
     logging.warning(
       "%d variables are half floats in the checkpoint, and are converted: %s",
-      len(result.widened),
-      _listed(result.widened),
+      len(widened),
+      _listed(widened),
     )
-  if not result.unused:
+
+
+def _tell_of_unused(
+  values: NamedValues, used: set[str], ema: bool, strict: bool
+) -> None:
+  unused = list(_unused(values, used, ema))
+  if not unused:
     return
   message = (
-    f"the {values} has {len(result.unused)} values that no variable of the "
-    f"module asked for: {_listed(result.unused)}"
+    f"the {values} has {len(unused)} values that no variable of the module "
+    f"asked for: {_listed(unused)}"
   )
   if strict:
     raise WeightsError(f"{message}. Is it of this model? Leave strict out")
   logging.warning("%s", message[0].upper() + message[1:])
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: list[str]) -> str:
   more = f", … ({len(names) - _SHOWN} more)" if len(names) > _SHOWN else ""
   return ", ".join(names[:_SHOWN]) + more

@@ -89,17 +89,16 @@ def _groups(variables: list[Variable]) -> Iterator[list[Variable]]:
   group: list[Variable] = []
   held = 0
   for variable in variables:
-    size = _num_bytes([variable])
-    if group and held + size > _GROUP_BYTES:
+    if group and held + variable.num_bytes > _GROUP_BYTES:
       yield group
       group, held = [], 0
     group.append(variable)
-    held += size
+    held += variable.num_bytes
   yield group
 
 
 def _num_bytes(variables: Iterable[Variable]) -> int:
-  return sum(v.shape.num_elements() * v.dtype.size for v in variables)
+  return sum(variable.num_bytes for variable in variables)
 
 
 def check_finite(variables: Iterable[Variable]) -> None:
@@ -107,7 +106,7 @@ def check_finite(variables: Iterable[Variable]) -> None:
   broken = [
     variable.name
     for variable in progress.shown(
-      variables, "Checking weights", lambda v: _num_bytes([v])
+      variables, "Checking weights", lambda v: v.num_bytes
     )
     if variable.dtype.is_floating and not _is_finite(variable.read())
   ]

@@ -7,19 +7,49 @@ the file's values, which are copied, and then its own again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.types import KerasModel, Layer
 from hub_image_export.weights import keras_model as keras_weights
-from hub_image_export.weights.readers import NamedValues, keras_files
+from hub_image_export.weights.names import NameRules
+from hub_image_export.weights.readers import (
+  NamedValues,
+  keras_files,
+  open_values,
+)
 from hub_image_export.weights.variable import Variable, handle_of
 
 
-def read(model: Any, path: str, variables: Iterable[Variable]) -> NamedValues:
+def open_for(
+  layers: tuple[Layer, ...],
+  variables: Iterable[Variable],
+  path: str | os.PathLike[str],
+  rules: NameRules,
+) -> NamedValues:
+  """Opens a checkpoint; Keras files by their model, unless `rules` name them.
+
+  Args:
+    layers: the outermost Keras layers of the module's source.
+    variables: of the module.
+    path: of the checkpoint.
+    rules: for the names in it.
+  """
+  values = open_values(path)
+  if values.kind != keras_files.KIND or len(layers) != 1 or rules:
+    return values
+  if not keras_packages.is_model(layers[0]):
+    return values
+  return _read(layers[0], values.path, variables)
+
+
+def _read(
+  model: KerasModel, path: str, variables: Iterable[Variable]
+) -> NamedValues:
   """Reads the file's values, by the names of the module's variables.
 
   Args:
@@ -48,10 +78,3 @@ def read(model: Any, path: str, variables: Iterable[Variable]) -> NamedValues:
     for name, value in found.items()
   }
   return NamedValues(path, keras_files.KIND, specs, found.__getitem__)
-
-
-def the_model(layers: tuple[Any, ...]) -> Any:
-  """The one Keras model that a source consists of; None if there is none."""
-  if len(layers) == 1 and keras_packages.is_model(layers[0]):
-    return layers[0]
-  return None

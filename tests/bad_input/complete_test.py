@@ -20,7 +20,6 @@ _WITH_WEIGHTS = "ImageModuleSpec.with_weights"
 _NOT_CALLED = {
   "hub": "it is tensorflow_hub",
   "Summary": "an export makes it; it is a record",
-  "ImageModuleSpec.export_of_module": "hub.Module.export calls it",
   "ImageModuleSpec.__init__": "builders call it; what they take is checked",
   **{
     name: "it is raised, not called"

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.export import module_files, spec as spec_lib
+from hub_image_export.export import exporting, module_files
 from hub_image_export.files import directory_swap, staging
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api.compat import tf
@@ -134,9 +134,9 @@ def test_a_failure_leaves_nothing_behind(step, exists, target, monkeypatch):
     raise OSError(28, "No space left on device")
 
   patches = {
-    "variables": (spec_lib.weights, "write_checkpoint"),
+    "variables": (exporting.checkpoint_writer, "write_checkpoint"),
     "graph": (module_files, "_make_reproducible"),
-    "verify": (spec_lib.verification, "verify"),
+    "verify": (exporting.verification, "verify"),
     "commit": (staging.Staging, "commit"),
   }
   spec = make_spec(2.0)
@@ -165,7 +165,7 @@ def test_too_little_memory_is_told(error, target, monkeypatch):
     raise error
 
   spec = make_spec()
-  monkeypatch.setattr(spec_lib.verification, "verify", fail)
+  monkeypatch.setattr(exporting.verification, "verify", fail)
   with pytest.raises(hie.ExportError, match="not enough memory"):
     spec.export(target)
   assert not target.parent.exists()

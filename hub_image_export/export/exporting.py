@@ -1,0 +1,100 @@
+"""The procedure of an export: write, verify, describe, check, put in place."""
+
+from __future__ import annotations
+
+import os
+
+from hub_image_export import progress
+from hub_image_export.checker import Report, check_module
+from hub_image_export.errors import CheckError
+from hub_image_export.export import golden, manifest, verification
+from hub_image_export.export.module_files import write_module
+from hub_image_export.export.summary import Summary
+from hub_image_export.files.staging import Staging
+from hub_image_export.tensorflow_api.runtime import run_eagerly
+from hub_image_export.tensorflow_api.types import ModuleSpec
+from hub_image_export.tracing.garbage import full_collections_paused
+from hub_image_export.tracing.image_function import ImageFunction
+from hub_image_export.tracing.interpreter import with_room
+from hub_image_export.weights import checkpoint_writer
+
+
+def export(
+  spec: ModuleSpec,
+  path: str | os.PathLike[str],
+  *,
+  overwrite: bool,
+  verify: bool,
+  check: bool,
+) -> Summary:
+  """Writes a module; the arguments are those of `ImageModuleSpec.export`.
+
+  Args:
+    spec: an `ImageModuleSpec`.
+  """
+  with full_collections_paused():
+    return run_eagerly(lambda: _export(spec, path, overwrite, verify, check))
+
+
+@with_room
+def _export(
+  spec: ModuleSpec,
+  path: str | os.PathLike[str],
+  overwrite: bool,
+  verify: bool,
+  check: bool,
+) -> Summary:
+  function, interface = spec.function, spec.interface
+  summary = Summary.start(spec)
+  staging = Staging(path, overwrite=overwrite)
+  checkpoint_writer.check_finite(function.variables)
+  with staging:
+    with summary.phase("write"):
+      write_module(
+        staging.path, spec.handler, lambda p: write_variables(function, p)
+      )
+      manifest.write_labels(staging.path, interface.labels)
+    with staging.flushed_meanwhile():
+      if verify:
+        progress.tell("Verifying the module")
+        with summary.phase("verify"):
+          summary.differences = _verify(staging.path, spec)
+      with summary.phase("manifest"):
+        manifest.write_manifest(staging.path, function, interface)
+    if check:
+      progress.tell("Checking the module")
+      with summary.phase("check"):
+        summary.report = _check(staging.path)
+    summary.finish(os.fspath(path), staging.path, verified=verify)
+    staging.commit()
+  return summary
+
+
+def _verify(path: str, spec: ModuleSpec) -> list[verification.Difference]:
+  """Verifies the module, and lets it give its golden example."""
+  size = spec.interface.height, spec.interface.width
+  extra = manifest.extra_assets(path)
+  return verification.verify(
+    path, spec, then=lambda module: golden.record(extra, module, size)
+  )
+
+
+def write_variables(function: ImageFunction, prefix: str | bytes) -> None:
+  """Writes the values of a module's variables as a checkpoint."""
+  run_eagerly(
+    lambda: checkpoint_writer.write_checkpoint(
+      os.fsdecode(prefix), function.variables
+    )
+  )
+
+
+def _check(path: str) -> Report:
+  report = check_module(path)
+  if report.errors:
+    found = "; ".join(
+      f"{finding.rule}: {finding.message}" for finding in report.errors[:5]
+    )
+    raise CheckError(
+      f"the module breaks the contract, and is not written: {found}"
+    )
+  return report
