@@ -1,4 +1,4 @@
-"""Values of variables: from the user's objects or a checkpoint, to a checkpoint.
+"""Values of variables, from models and checkpoints into a checkpoint.
 
 `readers` opens what others saved, `names` says which value is whose,
 `assignment` brings both together, and `checkpoint_writer` writes. The room
