@@ -85,9 +85,11 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       name_transform_fn: see `with_weights`.
       overwrite: replace a module that is there. Off by default, because
         published versions are immutable (F6).
-      verify: load the module, and compare each output of its inference
-        variant with the source's. On by default: it costs about as much as
-        loading the module once.
+      verify: load the module, and compare it with the source, run anew: each
+        output of its inference variant, and one step of its training variant
+        (outputs, new values of variables, penalties, and the gradients where
+        anything touched them). On by default: it costs about as much as the
+        rest of an export.
       check: let `check_module` judge the module before it is put into place,
         and fail on errors. Off by default: it takes a process of its own,
         and several times what verification takes.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub_image_export import contract
 from hub_image_export.checker import Report
-from hub_image_export.export.verification import Difference
+from hub_image_export.export.comparison import Difference
 from hub_image_export.files.listing import directory_size
 from hub_image_export.weights import checkpoint_writer as weights
 
@@ -27,7 +27,8 @@ class Summary:
   Attributes:
     path: the module's directory.
     verified: whether its outputs were compared with the source's.
-    differences: the largest differences, by output.
+    differences: from the source, of all that was compared.
+    notes: what was not compared, or not as usual, and why.
     report: what `check_module` said; None if it was not asked.
     seconds: by phase of the export.
     archive: path of the archive, if one was written.
@@ -51,6 +52,7 @@ class Summary:
   verified: bool = False
   num_bytes: int = 0
   differences: list[Difference] = dataclasses.field(default_factory=list)
+  notes: list[str] = dataclasses.field(default_factory=list)
   seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
   @classmethod
@@ -115,14 +117,22 @@ class Summary:
     return "\n".join(lines)
 
   def _verdict(self) -> str:
+    """For each variant what was compared, and the largest difference."""
     if not self.verified:
       return "no"
-    worst = max(self.differences, key=lambda d: d.relative)
-    return (
-      f"yes, {len(self.differences)} outputs; largest difference from the "
-      f"source {worst.absolute:.2g} (absolute), {worst.relative:.2g} of the "
-      f"output's scale, in {worst.output}"
-    )
+    compared: dict[tuple[str, str], list[Difference]] = {}
+    for difference in self.differences:
+      key = difference.variant, difference.kind
+      compared.setdefault(key, []).append(difference)
+    lines = ["yes, against the source run anew; largest differences:"]
+    for (variant, kind), differences in compared.items():
+      worst = max(differences, key=lambda d: d.relative)
+      lines.append(
+        f"  {variant}: {len(differences)} x {kind}, {worst.absolute:.2g} "
+        f"(absolute), {worst.relative:.2g} of the scale of {worst.name or kind}"
+      )
+    lines += [f"  Note: {note}" for note in self.notes]
+    return "\n".join(lines)
 
   def _findings(self) -> str:
     warnings = self.report.warnings

@@ -32,6 +32,8 @@ class ImageFunction:
     variables: those that any variant uses, in the order of their names (F3).
     reference: the source as it was traced for inference, callable on eager
       images: what a module is verified against.
+    plan: the source itself, and what is asked of it: to run it anew.
+    made: names of the variables that the source itself makes in each graph.
     layers: the Keras layers that the source called, not those within them.
   """
 
@@ -39,6 +41,8 @@ class ImageFunction:
   variants: tuple[Variant, ...]
   variables: tuple[Variable, ...]
   reference: Any
+  plan: Plan
+  made: frozenset[str] = frozenset()
   layers: tuple[Any, ...] = ()
 
   @property
@@ -97,6 +101,8 @@ def make_image_function(
     variants=tuple(kept),
     variables=used(v for kept_v in kept for v in kept_v.variables.values()),
     reference=traces[0].wrapped,
+    plan=plan,
+    made=traces[0].made | traces[-1].made,
     layers=tuple(traces[0].layers.roots),
   )
 

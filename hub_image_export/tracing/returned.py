@@ -191,7 +191,7 @@ def _task_output(task: str, tensor: Any) -> Any:
       "constant that does not depend on the size of the images (C3, C6). Pool "
       "over height and width instead of flattening, or set the static shape"
     )
-  if shape[0] is not None:
+  if shape[0] is not None and not tf.executing_eagerly():
     raise ValueError(
       f"the output for {task} has shape {shape}, of a fixed batch size: "
       "expected any (C14). Reshape with -1 where the batch stands"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub_image_export import arguments, contract
@@ -97,50 +97,92 @@ def trace(plan: Plan, training: bool) -> Trace:
     SourceError: the user's function raised.
     TypeError, ValueError: what it returned breaks the contract.
   """
+  return converted(lambda convert: _trace(plan, training, convert))
+
+
+def converted(run: Callable[[Any], Any]) -> Any:
+  """`run(convert)`, with autograph where the source's code needs it."""
   try:
-    return _trace(plan, training, convert=lambda call: call)
+    return run(lambda call: call)
   except _NeedsAutographError:
-    return _trace(plan, training, convert=tf.autograph.to_graph)
+    return run(tf.autograph.to_graph)
 
 
 def _trace(plan: Plan, training: bool, convert) -> Trace:
-  recorded: list[LayerCalls] = []
+  recorded: list[Computed] = []
   made: set[str] = set()
-  momentum = contract.BATCH_NORM_MOMENTUM
 
   def image_function(images, *hparams):
     private.hide_wrap_function(tf.compat.v1.get_default_graph())
-    options = dict(zip([momentum], hparams))
-    pixels = _preprocessed(images, plan.preprocess)
-    with contextlib.ExitStack() as stack:
-      hook = None
-      if options and training:
-        hook = stack.enter_context(keras_layers.momentum_as(options[momentum]))
-      layers = stack.enter_context(keras_layers.observe(hook))
-      stack.enter_context(_record_variables(made))
-      returned = _call(plan.source, pixels, training, options, convert)
-      results = plan.request.interpret(returned, layers)
-      penalties = _penalties(plan.source, layers)
-    recorded.append(layers)
-    return {
-      "tasks": _named(results.tasks),
-      "endpoints": _named(results.endpoints),
-      "penalties": [
-        [tf.identity(tf.cast(loss, tf.float32)) for loss in origin]
-        for origin in penalties
-      ],
-    }
+    with record_variables(made):
+      recorded.append(compute(plan, images, hparams, training, convert))
+    return recorded[-1].tensors
 
   specs = [tf.TensorSpec([None, *plan.size, 3], tf.float32, contract.IMAGES)]
   if plan.momentum:
-    specs.append(tf.TensorSpec([], tf.float32, momentum))
+    specs.append(tf.TensorSpec([], tf.float32, contract.BATCH_NORM_MOMENTUM))
   wrapped = tf.compat.v1.wrap_function(image_function, specs)
   names = tf.nest.map_structure(
     lambda tensor: tensor.name, wrapped.structured_outputs
   )
   return Trace(
-    wrapped=wrapped, layers=recorded[-1], made=frozenset(made), **names
+    wrapped=wrapped, layers=recorded[-1].layers, made=frozenset(made), **names
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class Computed:
+  """What a source gives for images.
+
+  Attributes:
+    tensors: "tasks" and "endpoints" by key, and lists of "penalties" by origin.
+    layers: the Keras layers that took part.
+  """
+
+  tensors: dict[str, Any]
+  layers: LayerCalls
+
+
+def compute(
+  plan: Plan,
+  images: Any,
+  hparams: Sequence[Any],
+  training: bool,
+  convert: Callable[[Any], Any] = lambda call: call,
+) -> Computed:
+  """Calls the source once, in the current graph or eagerly.
+
+  Args:
+    plan: the source, and what is asked of it.
+    images: float32 `[batch_size, height, width, 3]` in [0, 1] (C12).
+    hparams: the momentum, if the plan has one (H1).
+    training: whether as for training.
+    convert: what autograph does to the call, if it has to.
+
+  Raises:
+    SourceError: the user's function raised.
+    TypeError, ValueError: what it returned breaks the contract.
+  """
+  momentum = contract.BATCH_NORM_MOMENTUM
+  options = dict(zip([momentum], hparams))
+  pixels = _preprocessed(images, plan.preprocess)
+  with contextlib.ExitStack() as stack:
+    hook = None
+    if options and training:
+      hook = stack.enter_context(keras_layers.momentum_as(options[momentum]))
+    layers = stack.enter_context(keras_layers.observe(hook))
+    returned = _call(plan.source, pixels, training, options, convert)
+    results = plan.request.interpret(returned, layers)
+    penalties = _penalties(plan.source, layers)
+  tensors = {
+    "tasks": _named(results.tasks),
+    "endpoints": _named(results.endpoints),
+    "penalties": [
+      [tf.identity(tf.cast(loss, tf.float32)) for loss in origin]
+      for origin in penalties
+    ],
+  }
+  return Computed(tensors, layers)
 
 
 def _preprocessed(images: Any, preprocess: Any) -> Any:
@@ -162,7 +204,9 @@ def _preprocessed(images: Any, preprocess: Any) -> Any:
   return pixels
 
 
-def _record_variables(names: set[str]):
+def record_variables(names: set[str]):
+  """A context in which the names of new variables are added to `names`."""
+
   def creator(next_creator, **kwargs):
     variable = next_creator(**kwargs)
     names.add(variable.name)

@@ -1,0 +1,163 @@
+"""A module on disk, loaded to be compared with its source."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hub_image_export import contract
+from hub_image_export.export import fixed_draws
+from hub_image_export.export.module_graph import Interface
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.protos import MetaGraphDef, SavedModel
+from hub_image_export.tensorflow_api.runtime import quiet
+from hub_image_export.tracing.image_function import ImageFunction
+from hub_image_export.weights import checkpoint_writer
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModule:
+  """One variant of a module, in a graph and a session of its own.
+
+  Attributes:
+    graph: in which it was instantiated.
+    images: placeholder for them.
+    outputs: by signature and key (`"image_feature_vector/default"`).
+    session: in which its variables have their values.
+  """
+
+  graph: Any
+  images: Any
+  outputs: dict[str, Any]
+  session: Any
+
+  def run(self, fetches: Any, images: np.ndarray) -> Any:
+    return self.session.run(fetches, {self.images: images})
+
+
+@contextlib.contextmanager
+def inference(
+  path: str, function: ImageFunction, interface: Interface
+) -> Iterator[LoadedModule]:
+  """The inference variant, as a consumer loads it."""
+  graph = tf.Graph()
+  with quiet(), graph.as_default():
+    module = hub.Module(path)
+    images = tf.compat.v1.placeholder(tf.float32, interface.image_shape)
+    outputs = {}
+    for task in function.inference.tasks:
+      results = module({contract.IMAGES: images}, signature=task, as_dict=True)
+      outputs.update({f"{task}/{k}": v for k, v in results.items()})
+    initializer = tf.compat.v1.global_variables_initializer()
+  with _session(graph) as session:
+    session.run(initializer)
+    yield LoadedModule(graph, images, outputs, session)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+  """What one training step gives, of a module or of its source.
+
+  Attributes:
+    outputs: by task and key.
+    values: of variables after the step, by name.
+    penalties: their sum.
+    gradients: of an objective, by name of the variable, where there are any
+      and they were asked for.
+  """
+
+  outputs: dict[str, Any]
+  values: dict[str, Any]
+  penalties: Any
+  gradients: dict[str, Any]
+
+
+def training_step(
+  path: str,
+  function: ImageFunction,
+  images: np.ndarray,
+  objective: Callable[[dict[str, Any]], Any] | None = None,
+) -> Step:
+  """Runs one step of the training variant, with all draws fixed.
+
+  The variant's graph is run as it stands in the module, once: what `hub.
+  Module` would make of it has all nodes twice.
+
+  Args:
+    path: the module's directory.
+    function: of which it was made.
+    images: for the step.
+    objective: of the outputs, whose gradients are wanted, if any are.
+
+  Returns:
+    Its values are those of the variables that UPDATE_OPS assigns.
+  """
+  meta_graph = _meta_graph(path, contract.TRAIN_TAGS)
+  fixed_draws.fix(meta_graph.graph_def)
+  graph = tf.Graph()
+  with quiet(), graph.as_default():
+    tf.compat.v1.train.import_meta_graph(meta_graph)
+    outputs = _outputs(meta_graph, function, graph)
+    updates = graph.get_collection(contract.UPDATE_OPS)
+    penalties = graph.get_collection(contract.REGULARIZATION_LOSSES)
+    variables = {v.op.name: v for v in graph.get_collection("variables")}
+    trainable = graph.get_collection(contract.TRAINABLE_VARIABLES)
+    gradients = (
+      tf.compat.v1.gradients(objective(outputs), trainable) if objective else []
+    )
+    found = {
+      variable.op.name: tf.convert_to_tensor(gradient)
+      for variable, gradient in zip(trainable, gradients)
+      if gradient is not None
+    }
+    saver = tf.compat.v1.train.Saver(variables) if variables else None
+  given = graph.get_tensor_by_name(f"{contract.IMAGES}:0")
+  assigned = {op.inputs[0].op.name for op in updates if op.inputs}
+  read = {name: variables[name] for name in sorted(assigned & variables.keys())}
+  with graph.as_default(), _session(graph) as session:
+    if saver is not None:
+      saver.restore(session, checkpoint_writer.variables_prefix(path))
+    results = session.run((outputs, penalties, found, updates), {given: images})
+    return Step(
+      outputs=results[0],
+      values=session.run(read),
+      penalties=float(sum(results[1])),
+      gradients=results[2],
+    )
+
+
+def _meta_graph(path: str, tags: frozenset[str]) -> MetaGraphDef:
+  with open(os.path.join(path, "saved_model.pb"), "rb") as file:
+    saved = SavedModel.FromString(file.read())
+  return next(m for m in saved.meta_graphs if set(m.meta_info_def.tags) == tags)
+
+
+def _outputs(
+  meta_graph: MetaGraphDef, function: ImageFunction, graph: Any
+) -> dict[str, Any]:
+  """Tensors by task and key."""
+  return {
+    f"{task}/{key}": graph.get_tensor_by_name(info.name)
+    for task in function.variants[-1].tasks
+    for key, info in meta_graph.signature_def[task].outputs.items()
+  }
+
+
+@contextlib.contextmanager
+def _session(graph: Any) -> Iterator[Any]:
+  """A session that runs the graph as it stands.
+
+  Grappler's rewrites would cost more than they save in a few runs, and round
+  differently from the same ops one by one.
+  """
+  config = tf.compat.v1.ConfigProto()
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  # Not as the default session, with its graph: activations run eagerly.
+  session = tf.compat.v1.Session(graph=graph, config=config)
+  with contextlib.closing(session):
+    yield session
