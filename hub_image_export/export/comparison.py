@@ -55,9 +55,9 @@ class Difference:
   def __str__(self) -> str:
     return (
       f"the {self.part} of the {self.variant} variant differs from the "
-      f"source's by {self.absolute:.3g} ({self.relative:.3g} of its scale): the "
-      f"source gives {self.values[0]:.7g} where the module gives "
-      f"{self.values[1]:.7g}, expected at most {self.tolerance:.3g} between them"
+      f"source's by {self.absolute:.3g} ({self.relative:.3g} of its scale), "
+      f"expected at most {self.tolerance:.3g}: the source gives "
+      f"{self.values[0]:.7g} where the module gives {self.values[1]:.7g}"
     )
 
 

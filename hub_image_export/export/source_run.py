@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import functools
 import gc
-import operator
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -291,13 +289,14 @@ def _updates(graph: Any, images: Any) -> list[Any]:
 
 def _sum(penalties: Any) -> float:
   """Of the penalties, by origin: what several have in common counts once."""
-  origins = [o if isinstance(o, (list, tuple)) else [o] for o in penalties]
-  if all(isinstance(origin, (list, tuple)) for origin in penalties):
-    counted = [collections.Counter(map(float, origin)) for origin in origins]
-    return sum(
-      functools.reduce(operator.or_, counted, collections.Counter()).elements()
-    )
-  return sum(float(origin[0]) for origin in origins)
+  counts = [
+    collections.Counter(map(float, origin))
+    if isinstance(origin, (list, tuple))
+    else {float(origin): 1}
+    for origin in penalties
+  ]
+  values = {value for count in counts for value in count}
+  return sum(v * max(count.get(v, 0) for count in counts) for v in values)
 
 
 def _is_random_state(handle: Any) -> bool:
@@ -331,7 +330,7 @@ def _seeds_kept(layers: Any) -> Iterator[None]:
   generators = [
     layer._random_generator  # pylint: disable=protected-access
     for root in layers
-    for layer in getattr(root, "_flatten_layers", lambda: [])()
+    for layer in getattr(root, "_flatten_layers", list)()
     if hasattr(layer, "_random_generator")
   ]
   seeds = [getattr(g, "_seed", None) for g in generators]

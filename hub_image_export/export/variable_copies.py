@@ -58,7 +58,7 @@ class Copies:
   def give(self, handle: Any, value: Any) -> None:
     """Lets a variable have another value."""
     with eager_ops.handled_by(None):
-      copy = tf.Variable(value, trainable=False)
+      copy = eager_ops.plain_variable(value)
     self._copies[id(handle)] = handle, copy, value
 
   def copy(self, handle: Any) -> Any:

@@ -8,6 +8,7 @@ of the inference variant, and one step of the training variant.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 from collections.abc import Callable, Container
 from typing import Any
@@ -96,65 +97,74 @@ class _Verifier:
     images = training_images(self._interface)
     trains = len(self._function.variants) > 1
     objective = _objective(self._function) if trains else None
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-      expected = [beside.submit(self._source, batch) for batch in batches]
-      step = (
-        beside.submit(self._source, images, True, objective) if trains else None
+    with contextlib.ExitStack() as stack:
+      # The source runs in this thread: it may hold locks, and know scopes.
+      beside = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+      loading = beside.submit(
+        lambda: stack.enter_context(
+          loaded_module.inference(self._path, self._function, self._interface)
+        )
       )
-      with loaded_module.inference(
-        self._path, self._function, self._interface
-      ) as module:
-        differences = self._inference(module, batches, expected)
-        if step is not None:
-          differences += self._training(images, step.result(), objective)
-        if then is not None:
-          then(module)
-    notes = dict.fromkeys([*self._notes, *self._source.notes])
-    return Verification(differences, list(notes))
+      step = trains and beside.submit(self._module_step, images, objective)
+      expected = [self._source(batch).outputs for batch in batches]
+      differences = self._inference(loading.result(), batches, expected)
+      if trains:
+        source = self._source(images, True, objective)
+        if objective is not None and not source.gradients:
+          step, objective = beside.submit(self._module_step, images, None), None
+        differences += self._training(step.result(), source, images, objective)
+      if then is not None:
+        then(loading.result())
+    return Verification(
+      differences, list(dict.fromkeys([*self._notes, *self._source.notes]))
+    )
 
   def _inference(
     self,
     module: LoadedModule,
     batches: list[np.ndarray],
-    expected: list[concurrent.futures.Future[Step]],
+    expected: list[dict[str, Any]],
   ) -> list[Difference]:
     found = [self._activated(module.run(module.outputs, b)) for b in batches]
     _check_finite(found[0])
-    wanted = [step.result().outputs for step in expected]
 
     def compare(outputs: list[dict[str, Any]]) -> list[Difference]:
-      return comparison.outputs("inference", outputs, wanted)
+      return comparison.outputs("inference", outputs, expected)
 
     def again(factor: float) -> list[Difference]:
       return compare([self._source(b * factor).outputs for b in batches])
 
     return self._judge(compare(found), again)
 
-  def _training(
-    self, images: np.ndarray, expected: Step, objective: Any
-  ) -> list[Difference]:
-    variables = {v.name: v for v in self._function.variables}
-    expected = _of_module(expected, variables)
-    if not expected.gradients:
-      objective = None
-    module = loaded_module.training_step(
+  def _module_step(self, images: np.ndarray, objective: Any) -> Step:
+    return loaded_module.training_step(
       self._path,
       self._function,
       images,
       objective and (lambda outputs: objective(self._activated(outputs))),
     )
-    found = dataclasses.replace(module, outputs=self._activated(module.outputs))
+
+  def _training(
+    self, module: Step, source: Step, images: np.ndarray, objective: Any
+  ) -> list[Difference]:
+    variables = {v.name: v for v in self._function.variables}
+    expected = _of_module(source, variables)
+
+    module = dataclasses.replace(
+      module, outputs=self._activated(module.outputs)
+    )
 
     def compare(step: Step) -> list[Difference]:
       return comparison.steps(
-        step, expected, lambda name: variables[name].read().numpy()
+        _of_module(step, variables),
+        expected,
+        lambda name: variables[name].read().numpy(),
       )
 
     def again(factor: float) -> list[Difference]:
-      step = self._source(images * factor, True, objective)
-      return compare(_of_module(step, variables))
+      return compare(self._source(images * factor, True, objective))
 
-    return self._judge(compare(found), again)
+    return self._judge(compare(module), again)
 
   def _judge(
     self,
@@ -182,9 +192,9 @@ class _Verifier:
       if difference.absolute > _AMPLIFIED * nudged[part].absolute:
         raise VerificationError(f"{difference}. The module is not written")
       self._notes.append(
-        f"the {part} of the {difference.variant} variant was compared by "
-        f"{difference.absolute:.2g}: a change of {_NUDGE:g} in the images moves "
-        "it as far at the source"
+        f"the {part} of the {difference.variant} variant differs by "
+        f"{difference.absolute:.2g}: a change of {_NUDGE:g} in the images "
+        "moves it as far at the source"
       )
     return [d for d in differences if not repeated[d.part].fails]
 
@@ -258,7 +268,8 @@ def _check_finite(outputs: dict[str, np.ndarray]) -> None:
     if not np.all(np.isfinite(value)):
       raise VerificationError(
         f"the output {name} has values that are NaN or infinite, for random "
-        "images in [0, 1]. Are the weights sound, and preprocess= the right one?"
+        "images in [0, 1]. Are the weights sound, and is preprocess= the right "
+        "one?"
       )
 
 

@@ -22,6 +22,9 @@ Handler = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Any]], Any]
 
 _binding = importlib.import_module("tensorflow.python.pywrap_tfe")
 _context = importlib.import_module("tensorflow.python.eager.context")
+_resources = importlib.import_module(
+  "tensorflow.python.ops.resource_variable_ops"
+)
 _thread = threading.local()
 _lock = threading.Lock()
 _installed: list[Handler] = []
@@ -68,6 +71,15 @@ def _execute(context, device, op, inputs, attributes, num_outputs):
   return handler(
     name, inputs, lambda a: own(context, device, op, a, attributes, num_outputs)
   )
+
+
+def plain_variable(value: Any) -> Any:
+  """A variable of this thread's device, whatever scopes it is in.
+
+  `tf.Variable` asks the creators and strategies in whose scopes it is called.
+  The class has been in this place since TensorFlow 1.0.
+  """
+  return _resources.ResourceVariable(initial_value=value, trainable=False)
 
 
 def has_values(handle: Any) -> bool:

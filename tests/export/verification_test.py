@@ -23,18 +23,28 @@ def made(tmp_path):
   return net, spec, str(tmp_path / "module")
 
 
+def _verify(path, spec):
+  return verification.verify(path, spec.function, spec.interface)
+
+
 def test_a_true_module_passes(made):
   _, spec, path = made
-  (difference,) = verification.verify(path, spec)
-  assert difference.output == "image_feature_vector/default"
-  assert difference.relative < 1e-5
-  assert difference.absolute < 1e-5
+  verified = _verify(path, spec)
+  assert [(d.variant, d.part) for d in verified.differences] == [
+    ("inference", "output image_feature_vector/default"),
+    ("train", "output image_feature_vector/default"),
+    ("train", "variable net/mean"),
+    ("train", "variable net/variance"),
+  ]
+  assert all(d.absolute < 1e-5 for d in verified.differences)
+  assert verified.notes == []
 
 
 def test_each_output_is_compared(tmp_path):
   model = models.by_name("two_tasks")
   summary = model.build(model.make().fn).export(tmp_path / "module")
-  assert [difference.output for difference in summary.differences] == [
+  names = [d.name for d in summary.differences if d.variant == "inference"]
+  assert names == [
     "image_classification/Tiny/relu",
     "image_classification/default",
     "image_feature_vector/Tiny/relu",
@@ -50,7 +60,7 @@ def test_tampered_weights_fail(made):
   )
   net.kernel.assign(net.kernel / 1.01)
   with pytest.raises(hie.VerificationError, match="differs from the source"):
-    verification.verify(path, spec)
+    _verify(path, spec)
 
 
 def test_a_corrupt_checkpoint_fails(made):
@@ -60,7 +70,7 @@ def test_a_corrupt_checkpoint_fails(made):
   content[len(content) // 2] ^= 0xFF
   data.write_bytes(content)
   with pytest.raises(hie.VerificationError):
-    verification.verify(path, spec)
+    _verify(path, spec)
 
 
 def test_nan_fails(made):
@@ -70,7 +80,7 @@ def test_nan_fails(made):
     weights.variables_prefix(path), spec.function.variables
   )
   with pytest.raises(hie.VerificationError, match="NaN or infinite"):
-    verification.verify(path, spec)
+    _verify(path, spec)
 
 
 def test_another_source_fails(made):
@@ -78,7 +88,7 @@ def test_another_source_fails(made):
   net, _, path = made
   other = hie.make_feature_vector_module(lambda x: net(x) ** 2, 12, 10)
   with pytest.raises(hie.VerificationError):
-    verification.verify(path, other)
+    _verify(path, other)
 
 
 def test_a_failure_is_not_exported(tmp_path, monkeypatch):
@@ -104,8 +114,6 @@ def test_differences_of_other_sizes_are_found(tmp_path):
     return net(images) * tf.cast(tf.shape(images)[1], tf.float32)
 
   spec = hie.make_feature_vector_module(fn, 12, 10, variable_size=True)
-  assert {batch.shape[1:3] for batch in verification._batches(spec)} == {
-    (12, 10),
-    (44, 74),
-  }
+  batches = verification.inference_batches(spec.interface)
+  assert {batch.shape[1:3] for batch in batches} == {(12, 10), (44, 74)}
   spec.export(tmp_path / "module")
