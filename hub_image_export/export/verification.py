@@ -22,6 +22,8 @@ from hub_image_export.export.comparison import Difference
 from hub_image_export.export.loaded_module import LoadedModule, Step
 from hub_image_export.export.module_graph import Interface
 from hub_image_export.export.source_run import SourceRun
+from hub_image_export.graph.graph_defs import canonical
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 
@@ -291,5 +293,33 @@ def _objective(function: ImageFunction) -> Any:
 
 
 def gradients_are_touched(function: ImageFunction) -> bool:
-  """Whether a training step's gradients are not just those of the same ops."""
-  return True
+  """Whether gradients might not be those of the source's own ops.
+
+  That is so where a trainable variable changes, a value is read after it was
+  written, and where a custom gradient was dropped: but for swish, whose own is
+  the same but for rounding.
+  """
+  training = function.variants[-1]
+  return any(
+    node.op == "StopGradient"
+    or (
+      node.name in training.updates
+      and training.variables[canonical(node.input[0])].trainable
+    )
+    for node in training.graph_def.node
+  ) or any(
+    op.type == "IdentityN" and _has_custom_gradient(op) and not _is_swish(op)
+    for op in function.reference.graph.get_operations()
+  )
+
+
+def _has_custom_gradient(op: Any) -> bool:
+  return private.CUSTOM_GRADIENT in op.node_def.attr
+
+
+def _is_swish(op: Any) -> bool:
+  """Whether the op stands for `x * sigmoid(x)`."""
+  product = op.inputs[0].op
+  return product.type == "Mul" and any(
+    factor.op.type == "Sigmoid" for factor in product.inputs
+  )
