@@ -77,6 +77,8 @@ def _fix_all(nodes: Any, output: str) -> int:
 
 
 def _fix(node: NodeDef, constants: dict[int, NodeDef], output: str) -> bool:
+  if node.op not in {*_FLOATS, *_INTEGERS, *_SHUFFLES}:
+    return False  # Not even asked for attributes, which would make them.
   controls = [name for name in node.input if name.startswith("^")]
   dtype = node.attr["Tout" if "Tout" in node.attr else "dtype"].type
   if node.op in _FLOATS:
@@ -84,10 +86,8 @@ def _fix(node: NodeDef, constants: dict[int, NodeDef], output: str) -> bool:
     inputs = [node.input[_FLOATS[node.op]], constant.name + output]
   elif node.op in _INTEGERS:
     inputs = [node.input[i] for i in _INTEGERS[node.op]]
-  elif node.op in _SHUFFLES:
-    inputs, dtype = [node.input[0]], node.attr["T"].type
   else:
-    return False
+    inputs, dtype = [node.input[0]], node.attr["T"].type
   shape_type = next(
     node.attr[name].type
     for name in ("Tshape", "shape_dtype", "T")

@@ -12,7 +12,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
-from hub_image_export.export.module_graph import Interface
+from hub_image_export.export.interface import Interface
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef, SavedModel
 from hub_image_export.tensorflow_api.runtime import quiet

@@ -104,7 +104,7 @@ class SourceRun:
     """
     handles = {v.name: v.source.handle for v in self._function.variables}
     handles.update(made or {})
-    copied: set[str] = set()
+    copied = {v.name for v in self._function.variables if v.stored is not None}
     while True:
       copies = Copies()
       for variable in self._function.variables:
@@ -113,15 +113,11 @@ class SourceRun:
         elif variable.name in copied:
           copies.copy(handles[variable.name])
       step = self._called(call, images, objective, copies, handles)
-      changed = copied | {
-        v.name
-        for v in self._function.variables
-        if v.trainable and v.name in step.values
-      }
+      found = {n for n, handle in handles.items() if handle in copies}
       # Gradients are of what is read: a copy has to be there from the start.
-      if objective is None or changed == copied:
+      if objective is None or found == copied:
         return step
-      copied = changed
+      copied = found
 
   def _called(
     self,
@@ -276,8 +272,9 @@ class SourceRun:
 
 def _updates(graph: Any, images: Any) -> list[Any]:
   """Ops of UPDATE_OPS, and assignments of what is computed from the images."""
-  found = map(graph.as_graph_element, graph.get_collection(contract.UPDATE_OPS))
-  updates = [getattr(element, "op", element) for element in found]
+  entries = tf.nest.flatten(graph.get_collection(contract.UPDATE_OPS))
+  elements = map(graph.as_graph_element, entries)
+  updates = [getattr(element, "op", element) for element in elements]
   after_images = descendants(graph.as_graph_def(), [images.op.name])
   updates += [
     op
@@ -287,16 +284,11 @@ def _updates(graph: Any, images: Any) -> list[Any]:
   return list(dict.fromkeys(updates))
 
 
-def _sum(penalties: Any) -> float:
+def _sum(penalties: list[list[Any]]) -> float:
   """Of the penalties, by origin: what several have in common counts once."""
-  counts = [
-    collections.Counter(map(float, origin))
-    if isinstance(origin, (list, tuple))
-    else {float(origin): 1}
-    for origin in penalties
-  ]
+  counts = [collections.Counter(map(float, origin)) for origin in penalties]
   values = {value for count in counts for value in count}
-  return sum(v * max(count.get(v, 0) for count in counts) for v in values)
+  return sum(v * max(count[v] for count in counts) for v in values)
 
 
 def _is_random_state(handle: Any) -> bool:

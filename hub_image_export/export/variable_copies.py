@@ -55,6 +55,9 @@ class Copies:
     with eager_ops.handled_by(handle):
       yield
 
+  def __contains__(self, handle: Any) -> bool:
+    return id(handle) in self._copies
+
   def give(self, handle: Any, value: Any) -> None:
     """Lets a variable have another value."""
     with eager_ops.handled_by(None):

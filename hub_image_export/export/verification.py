@@ -19,8 +19,8 @@ from hub_image_export import contract
 from hub_image_export.errors import SourceError, VerificationError, reason
 from hub_image_export.export import comparison, loaded_module, reference
 from hub_image_export.export.comparison import Difference
+from hub_image_export.export.interface import Interface
 from hub_image_export.export.loaded_module import LoadedModule, Step
-from hub_image_export.export.module_graph import Interface
 from hub_image_export.export.source_run import SourceRun
 from hub_image_export.graph.graph_defs import canonical
 from hub_image_export.tensorflow_api import private
@@ -151,6 +151,13 @@ class _Verifier:
   ) -> list[Difference]:
     variables = {v.name: v for v in self._function.variables}
     expected = _of_module(source, variables)
+    dropped = self._function.variants[-1].dropped_penalties
+    if dropped:
+      expected = dataclasses.replace(expected, penalties=module.penalties)
+      self._notes.append(
+        "the penalties were not compared: the source has some that depend on "
+        f"the images ({', '.join(dropped[:3])})"
+      )
 
     module = dataclasses.replace(
       module, outputs=self._activated(module.outputs)
@@ -301,7 +308,7 @@ def gradients_are_touched(function: ImageFunction) -> bool:
   """
   training = function.variants[-1]
   return any(
-    node.op == "StopGradient"
+    (node.op == "StopGradient" and "/value" in node.name)
     or (
       node.name in training.updates
       and training.variables[canonical(node.input[0])].trainable
