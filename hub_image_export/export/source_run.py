@@ -23,7 +23,7 @@ from hub_image_export.export import fixed_draws
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.variable_copies import Copies
 from hub_image_export.graph.graph_defs import descendants
-from hub_image_export.tensorflow_api import eager_ops, private
+from hub_image_export.tensorflow_api import eager_ops, keras_packages, private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.trace import compute, converted, record_variables
@@ -319,19 +319,9 @@ def flat_outputs(tensors: dict[str, Any]) -> dict[str, Any]:
 def _seeds_kept(layers: Any) -> Iterator[None]:
   """Leaves the seeds that a run takes as they were."""
   python, array = random.getstate(), np.random.get_state()
-  generators = [
-    layer._random_generator  # pylint: disable=protected-access
-    for root in layers
-    for layer in getattr(root, "_flatten_layers", list)()
-    if hasattr(layer, "_random_generator")
-  ]
-  seeds = [getattr(g, "_seed", None) for g in generators]
   try:
-    with eager_ops.op_seeds_kept():
+    with eager_ops.op_seeds_kept(), keras_packages.seeds_kept(layers):
       yield
   finally:
     random.setstate(python)
     np.random.set_state(array)
-    for generator, seed in zip(generators, seeds):
-      if seed is not None:
-        generator._seed = seed  # pylint: disable=protected-access

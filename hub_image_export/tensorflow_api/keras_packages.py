@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hub_image_export.tensorflow_api.compat import tf
@@ -127,3 +127,24 @@ def calls_go_through(around: Callable[..., Any]) -> Iterator[None]:
   finally:
     for cls, original in originals:
       cls.__call__ = original
+
+
+@contextlib.contextmanager
+def seeds_kept(layers: Iterable[Layer]) -> Iterator[None]:
+  """Leaves the seeds that random layers of Keras 2 count up as they were.
+
+  They are numbers in Python, so from TensorFlow 2.6 on; Keras 3 has variables.
+  """
+  generators = [
+    layer._random_generator
+    for root in layers
+    for layer in layers_within(root)
+    if hasattr(layer, "_random_generator")
+  ]
+  seeds = [getattr(generator, "_seed", None) for generator in generators]
+  try:
+    yield
+  finally:
+    for generator, seed in zip(generators, seeds):
+      if seed is not None:
+        generator._seed = seed
