@@ -58,7 +58,9 @@ def _export(
       if verify:
         progress.tell("Verifying the module")
         with summary.phase("verify"):
-          summary.differences = _verify(staging.path, spec)
+          verified = _verify(staging.path, spec)
+          summary.differences = verified.differences
+          summary.notes = verified.notes
       with summary.phase("manifest"):
         manifest.write_manifest(staging.path, function, interface)
     if check:
@@ -70,12 +72,15 @@ def _export(
   return summary
 
 
-def _verify(path: str, spec: ModuleSpec) -> list[verification.Difference]:
+def _verify(path: str, spec: ModuleSpec) -> verification.Verification:
   """Verifies the module, and lets it give its golden example."""
   size = spec.interface.height, spec.interface.width
   extra = manifest.extra_assets(path)
   return verification.verify(
-    path, spec, then=lambda module: golden.record(extra, module, size)
+    path,
+    spec.function,
+    spec.interface,
+    then=lambda module: golden.record(extra, module, size),
   )
 
 
