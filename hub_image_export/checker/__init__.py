@@ -1,7 +1,9 @@
 """An independent judge of image modules, whoever made them.
 
-It takes nothing from the rest of the package but the contract's names and the
-checks of arguments, so that it cannot inherit a builder's mistake.
+It takes nothing from the exporter, so that it cannot inherit its mistakes.
+What both stand on are the contract's names, the checks of arguments, the
+readers of files that nobody vouches for (`untrusted`) and TensorFlow's own
+names (`tensorflow_api`).
 """
 
 from __future__ import annotations

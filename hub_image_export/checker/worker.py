@@ -14,7 +14,7 @@ import itertools
 import json
 import os
 import sys
-from typing import Any, Callable
+from typing import Any
 
 from hub_image_export import contract
 
@@ -26,34 +26,6 @@ _EXTRA_PER_BYTE = 12
 _MAX_FILE_BYTES = 2**26
 _MAX_ENTRIES = 10_000
 _BLOCK = 512  # The unit of st_blocks, on any file system.
-
-
-def check(
-  directory: str, static: bool, findings: Any, stage: Callable[[str], None]
-) -> dict[str, Any]:
-  """Checks a directory in this process; imports TensorFlow.
-
-  Returns:
-    The summary; empty where there is no module.
-  """
-  from hub_image_export.checker.reading import all_rules as static_rules
-  from hub_image_export.checker.reading.description import describe
-  from hub_image_export.checker.running.all_rules import check_by_running
-
-  stage("reading the files")
-  module = static_rules.check_static(directory, findings)
-  if module is None:
-    return {}
-  summary: dict[str, Any] = {}
-  with static_rules.guarded("summarise", findings):
-    summary = describe(module)
-  if not static:
-    reason = check_by_running(module, findings, stage)
-    if summary:
-      summary.update(ran=reason is None, why_not_run=reason)
-  if findings.omitted and summary:
-    summary["omitted_findings"] = dict(findings.omitted)
-  return summary
 
 
 def limit_resources(directory: str) -> None:
@@ -103,6 +75,7 @@ def main(argv: list[str]) -> None:
       results.write(json.dumps({key: value}) + "\n")
 
     try:
+      from hub_image_export.checker.judging import check
       from hub_image_export.checker.report import Findings
       from hub_image_export.tensorflow_api.compat import tf
 

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from hub_image_export.checker import check_module, rules
+from hub_image_export.checker.judging import check
 from hub_image_export.checker.report import Findings
-from hub_image_export.checker.worker import check
 from tests.checker import corpus
 
 corpus.load()

@@ -13,9 +13,9 @@ import time
 import pytest
 
 from hub_image_export.checker import check_module, runner, worker
+from hub_image_export.checker.judging import check
 from hub_image_export.checker.reading import directory_rules as files
 from hub_image_export.checker.report import Findings, clean
-from hub_image_export.checker.worker import check
 from hub_image_export.tensorflow_api.compat import tf
 from tests.checker import edit, tiny
 from tests.faults.damage import damaged

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from hub_image_export.checker.judging import check
 from hub_image_export.checker.report import Findings
-from hub_image_export.checker.worker import check
 from tests.support import models
 
 

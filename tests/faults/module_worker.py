@@ -17,13 +17,10 @@ import sys
 import time
 import traceback
 
-from hub_image_export.checker import worker
-from hub_image_export.checker.reading import (  # noqa: F401
-  all_rules as static,
-  description,
-)
+# Imported here, to be there in each fork.
+from hub_image_export.checker.judging import check
 from hub_image_export.checker.report import Findings
-from hub_image_export.checker.running import all_rules as running  # noqa: F401
+from hub_image_export.checker.worker import limit_resources
 from hub_image_export.tensorflow_api.compat import tf
 
 _PAUSE = 0.002
@@ -62,9 +59,9 @@ def _child(path: str, kind: str, writer: int) -> None:
   """Never returns; tells the rules, or a traceback, in less than 64 KB."""
   status = 1
   try:
-    worker.limit_resources(path)
+    limit_resources(path)
     findings = Findings()
-    worker.check(path, kind == "static", findings, lambda name: None)
+    check(path, kind == "static", findings, lambda name: None)
     rules = {f.rule for f in findings.all if f.severity == "error"}
     os.write(writer, " ".join(sorted(rules)).encode())
     status = 0

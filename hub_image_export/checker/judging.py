@@ -1,12 +1,33 @@
-"""Loads and runs a module whose files were found good enough."""
+"""All rules, applied to a module: first to its files, then by running it."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from hub_image_export.checker.judged import JudgedModule
-from hub_image_export.checker.reading.graph_rules import may_reach_out
-from hub_image_export.checker.report import Findings
+from hub_image_export.checker.reading.checkpoint_rules import check_checkpoint
+from hub_image_export.checker.reading.description import describe
+from hub_image_export.checker.reading.directory_rules import check_files
+from hub_image_export.checker.reading.fine_tuning_rules import (
+  check_fine_tuning,
+  check_hyperparameters,
+)
+from hub_image_export.checker.reading.graph_rules import (
+  check_hermetic,
+  may_reach_out,
+)
+from hub_image_export.checker.reading.input_rules import check_inputs
+from hub_image_export.checker.reading.manifest_rules import check_manifest
+from hub_image_export.checker.reading.oldest_tensorflow_rules import (
+  check_portability,
+)
+from hub_image_export.checker.reading.output_rules import check_outputs
+from hub_image_export.checker.reading.parsing import check_assets, read_module
+from hub_image_export.checker.reading.signature_rules import check_signatures
+from hub_image_export.checker.reading.variant_rules import check_variants
+from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running.behaviour_rules import check_behaviour
 from hub_image_export.checker.running.golden_rules import check_golden
 from hub_image_export.checker.running.running_variant import (
@@ -19,6 +40,19 @@ from hub_image_export.checker.running.training_rules import (
 )
 from hub_image_export.tensorflow_api.compat import hub, tf
 
+_GROUPS: tuple[Callable[[JudgedModule], Found], ...] = (
+  check_hermetic,
+  check_assets,
+  check_checkpoint,
+  check_variants,
+  check_signatures,
+  check_inputs,
+  check_outputs,
+  check_fine_tuning,
+  check_hyperparameters,
+  check_portability,
+  check_manifest,
+)
 # Errors after which hub.Module is known to fail, or must not be tried.
 _NOT_TO_BE_LOADED = (
   "not-a-module", "missing-module-def", "corrupt-file", "missing-variables",
@@ -39,20 +73,75 @@ _TF_ERRORS = (
 )  # fmt: skip
 
 
-def check_by_running(
-  module: JudgedModule, findings: Findings, stage: Callable[[str], None]
-) -> str | None:
-  """Applies the rules that need a session.
+def check(
+  directory: str,
+  static: bool,
+  findings: Findings,
+  stage: Callable[[str], None],
+) -> dict[str, Any]:
+  """Checks a directory in this process.
 
   Args:
-    module: whose files were checked; `findings` has what was found.
-    findings: where to report.
+    directory: a module's directory, or something taken for one.
+    static: whether to run nothing.
+    findings: gets what was found.
     stage: called with the name of each part before it starts, so that a
       crash can be told with its place.
 
   Returns:
-    Why the module was not run; None if it was.
+    The summary; empty where there is no module.
   """
+  stage("reading the files")
+  module = _check_static(directory, findings)
+  if module is None:
+    return {}
+  summary: dict[str, Any] = {}
+  with _guarded("summarise", findings):
+    summary = describe(module)
+  if not static:
+    reason = _check_by_running(module, findings, stage)
+    if summary:
+      summary.update(ran=reason is None, why_not_run=reason)
+  if findings.omitted and summary:
+    summary["omitted_findings"] = dict(findings.omitted)
+  return summary
+
+
+def _check_static(directory: str, findings: Findings) -> JudgedModule | None:
+  """Reads the module and applies every static rule; None for no module."""
+  if not check_files(directory, findings):
+    return None
+  module = None
+  with _guarded("read module", findings):
+    module = read_module(directory, findings)
+  if module is not None:
+    for group in _GROUPS:
+      with _guarded(group.__name__.replace("_", " "), findings):
+        findings.extend(group(module))
+  return module
+
+
+@contextlib.contextmanager
+def _guarded(part: str, findings: Findings) -> Iterator[None]:
+  """What is raised inside, about a bad module, is a finding.
+
+  The protos come from elsewhere, and no list of the ways in which they can
+  be nonsense is complete. A rule that gives up must not silence the others.
+  """
+  try:
+    yield
+  except Exception as error:  # noqa: BLE001
+    text = (
+      f"This part of the check gave up: {type(error).__name__}: {error}. The "
+      "module's files are inconsistent. Export it again."
+    )
+    findings.add("corrupt-file", part, text)
+
+
+def _check_by_running(
+  module: JudgedModule, findings: Findings, stage: Callable[[str], None]
+) -> str | None:
+  """Applies the rules that need a session; says why not, if it does not."""
   reason = _first_error(_NOT_TO_BE_LOADED, findings)
   if reason:
     return reason
