@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pathlib
 import re
@@ -78,6 +79,19 @@ def test_every_public_name_resolves(name):
 def test_the_readme_has_every_public_name(name):
   readme = (_ROOT / "README.md").read_text("utf-8")
   assert re.search(rf"(hie\.|`){name}\b", readme)
+
+
+def test_type_checkers_know_the_same_names():
+  """They read imports, which nothing runs; the package reads a table."""
+  tree = ast.parse(pathlib.Path(hie.__file__).read_text("utf-8"))
+  (block,) = (node for node in tree.body if isinstance(node, ast.If))
+  assert ast.unparse(block.test) == "TYPE_CHECKING"
+  imported = {
+    alias.asname: node.module.removeprefix("hub_image_export.")
+    for node in block.body
+    for alias in node.names
+  }
+  assert imported == hie._HOMES
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -43,6 +43,11 @@ def _private_names(source: str) -> list[str]:
   """The private names that code uses, but for those that it defines."""
   tree = ast.parse(source)
   own = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+  own |= {
+    node.target.id  # A field of a dataclass.
+    for node in ast.walk(tree)
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+  }
   docstrings = {
     id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
   }
