@@ -117,14 +117,10 @@ breaks(
 breaks("extra-input", default_takes_a_factor=dict(signatures=_factor))
 
 # The image input.
-
-
-def _input_named(name):
-  return dict(signatures=serve(images=name))
-
-
 breaks(
-  "images-missing", image=_input_named("image"), input_1=_input_named("input_1")
+  "images-missing",
+  image=dict(signatures=serve(images="image")),
+  input_1=dict(signatures=serve(images="input_1")),
 )
 
 
@@ -132,10 +128,6 @@ def _images(*shape, dtype=tf.float32, **options):
   return dict(
     make_images=lambda: tiny.placeholder(shape=shape, dtype=dtype), **options
   )
-
-
-def _dense(x):
-  return tf.reshape(tf.sparse.to_dense(x), [-1, 8, 8, 3])
 
 
 breaks(
@@ -156,7 +148,7 @@ breaks(
   "images-sparse",
   sparse_images=dict(
     make_images=lambda: v1.sparse_placeholder(tf.float32, [None, 8, 8, 3]),
-    scale=_dense,
+    scale=lambda x: tf.reshape(tf.sparse.to_dense(x), [-1, 8, 8, 3]),
     info=(8, 8),
   ),
 )
