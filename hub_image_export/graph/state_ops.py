@@ -30,6 +30,9 @@ WRITES = ASSIGNMENTS | _SCATTERS | {"ResourceStridedSliceAssign"} | DRAWS
 LOOKS = frozenset({"VariableShape", "VarIsInitializedOp"})
 # They hand on what they are given, values and variables alike.
 PASSES = frozenset({"Identity", "IdentityN", "Switch", "Enter"})
+# A collection of handles, beside the user's own: what comes from a graph of
+# TF1 has an order by edges alone, wherever its variables were made.
+UNORDERED = ("unordered",)
 _BLOCK = 256  # What a generator skips for each number.
 
 

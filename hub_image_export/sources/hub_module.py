@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from hub_image_export.graph.graph_defs import (
   node_of,
   prune,
 )
+from hub_image_export.graph.state_ops import UNORDERED
 from hub_image_export.sources import hub_module_specs as module_specs
 from hub_image_export.sources.hub_module_outputs import Outputs, Signatures
 from hub_image_export.sources.source import Source
@@ -40,7 +42,7 @@ class ModuleFunction:
   """An existing TF1 Hub module, as `fn` for a builder or inside of one.
 
   Called in graph code, it returns a dict of tensors and adds the module's
-  weight penalties to REGULARIZATION_LOSSES. It repairs what published modules
+  weight penalties to REGULARIZATION_LOSSES, and its updates to UPDATE_OPS. It repairs what published modules
   have wrong: its own names of the input, the signatures and outputs do not
   matter, updates that are in no collection are found, and old reference
   variables become resources.
@@ -139,7 +141,12 @@ class ModuleFunction:
       if name in variant.variables:
         tf.identity(variable)  # Makes it known to the graph.
         replaced[f"{name}:0"] = private.capture(graph, variable.handle)
-    wanted = [*variant.outputs.values(), *variant.penalties]
+        graph.add_to_collection(UNORDERED, variable.handle)
+    added = {
+      contract.REGULARIZATION_LOSSES: variant.penalties,
+      contract.UPDATE_OPS: variant.updates,
+    }
+    wanted = [*variant.outputs.values(), *itertools.chain(*added.values())]
     try:
       found = tf.import_graph_def(
         variant.graph_def, replaced, wanted, name="module"
@@ -148,8 +155,10 @@ class ModuleFunction:
       raise ValueError(
         f"the module cannot be used on images {images.shape}: {error!s:.300}"
       ) from error
-    for penalty in found[len(variant.outputs) :]:
-      tf.compat.v1.add_to_collection(contract.REGULARIZATION_LOSSES, penalty)
+    rest = iter(found[len(variant.outputs) :])
+    for key, names in added.items():
+      for element in itertools.islice(rest, len(names)):
+        graph.add_to_collection(key, element)
     return dict(zip(variant.outputs, found))
 
 
@@ -176,6 +185,7 @@ class _Variant:
   momentum: str | None
   outputs: dict[str, str]
   penalties: list[str]
+  updates: list[str]
   variables: frozenset[str]
 
   @classmethod
@@ -207,6 +217,7 @@ class _Variant:
       momentum if momentum and node_of(momentum) in present else None,
       outputs,
       penalties,
+      updates,
       frozenset(used),
     )
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hub_image_export.graph.state_ops import Cell
+from hub_image_export.graph.state_ops import UNORDERED, Cell
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.weights.variable import Variable, handle_of
@@ -66,30 +66,30 @@ class VariableTable:
 
   def add(self, trace: Trace) -> Captures:
     """Takes a trace's captures in, in the order of its graph."""
-    sources = {id(v.handle): v for v in private.variables(trace.wrapped.graph)}
+    graph = trace.wrapped.graph
+    sources = {id(v.handle): v for v in private.variables(graph)}
     keras = _keras_variables(trace)
-    captures = {
-      placeholder.op.name: outside
-      for outside, placeholder in private.captures(trace.wrapped.graph)
-    }
+    outside = {p.op.name: value for value, p in private.captures(graph)}
+    by_edges = {id(handle) for handle in graph.get_collection(UNORDERED)}
     variables: dict[str, Variable] = {}
     others, replicas, unordered = {}, set(), set()
-    for op in trace.wrapped.graph.get_operations():
-      outside = captures.get(op.name)
-      if outside is None:
+    for name in (op.name for op in graph.get_operations()):
+      if name not in outside:
         continue
-      if id(outside) not in sources:
-        others[op.name] = outside
+      source = sources.get(id(outside[name]))
+      if source is None:
+        others[name] = outside[name]
         continue
-      source = sources[id(outside)]
       made = source.name in trace.made
       first = private.first_replica(source)
       found = self._find_or_add(first, keras.get(id(first.handle)), made)
       if found in variables.values() and private.replicas(source):
-        replicas.add(op.name)
-      if made and id(first.handle) not in keras:
-        unordered.add(op.name)
-      variables[op.name] = found
+        replicas.add(name)
+      if id(source.handle) in by_edges or (
+        made and id(first.handle) not in keras
+      ):
+        unordered.add(name)
+      variables[name] = found
     return Captures(
       variables, frozenset(replicas), frozenset(unordered), others
     )
@@ -101,6 +101,11 @@ class VariableTable:
       raise ValueError(
         f"the variable {source.name!r} was made inside of a tf.Graph, so it "
         "has no value here: make the model with eager execution"
+      )
+    if not source.shape.is_fully_defined():
+      raise ValueError(
+        f"the variable {source.name!r} has the shape {source.shape}: expected "
+        "one that is known. Make it without an argument shape"
       )
     found = self._by_handle.get(id(source.handle))
     if found is None and made:

@@ -87,7 +87,7 @@ if not HAS_KERAS_2:
     )
 
 
-class _Switched(keras.layers.Layer):
+class Switched(keras.layers.Layer):
   """Batch norm where `how(norm, images)` says."""
 
   def __init__(self, how):
@@ -108,7 +108,7 @@ class _Switched(keras.layers.Layer):
 
 def _switched(how) -> Source:
   inputs = keras.Input(SHAPE)
-  x = _Switched(how)(layers.Conv2D(4, 3)(inputs))
+  x = Switched(how)(layers.Conv2D(4, 3)(inputs))
   return as_source(keras.Model(inputs, _pooled(x)))
 
 
