@@ -16,13 +16,15 @@ from hub_image_export.sources import as_source, preprocessing
 from hub_image_export.sources.keras_models import warn_of_rescaling
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.runtime import run_eagerly
-from hub_image_export.tracing.garbage import full_collections_paused
 from hub_image_export.tracing.image_function import (
   ImageFunction,
   check_momentum_is_used,
   make_image_function,
 )
-from hub_image_export.tracing.interpreter import with_room
+from hub_image_export.tracing.interpreter import (
+  full_collections_paused,
+  with_room,
+)
 from hub_image_export.tracing.returned import Request
 from hub_image_export.tracing.trace import Plan
 

@@ -42,10 +42,10 @@ class ModuleFunction:
   """An existing TF1 Hub module, as `fn` for a builder or inside of one.
 
   Called in graph code, it returns a dict of tensors and adds the module's
-  weight penalties to REGULARIZATION_LOSSES, and its updates to UPDATE_OPS. It repairs what published modules
-  have wrong: its own names of the input, the signatures and outputs do not
-  matter, updates that are in no collection are found, and old reference
-  variables become resources.
+  weight penalties to REGULARIZATION_LOSSES, and its updates to UPDATE_OPS. It
+  repairs what published modules have wrong: its own names of the input, the
+  signatures and outputs do not matter, updates that are in no collection are
+  found, and old reference variables become resources.
   """
 
   def __init__(

@@ -73,7 +73,7 @@ class LayerCalls:
 
 _active = threading.local()
 # Classes and layers are the process's: threads change them one at a time.
-_one_trace_at_a_time = threading.RLock()
+one_trace_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -104,31 +104,10 @@ def observe(
     recorded.calls.append(LayerCall(layer, outputs, depth))
     return outputs
 
-  with _one_trace_at_a_time:
+  with one_trace_at_a_time:
     _active.recorded = recorded
     try:
       with keras_packages.calls_go_through(observed):
         yield recorded
     finally:
       _active.recorded = None
-
-
-@contextlib.contextmanager
-def momentum_as(momentum: Any) -> Iterator[Callable[[Layer], None]]:
-  """Yields a hook that gives batch norm layers `momentum` for a while (H1).
-
-  Other threads wait until it is left.
-  """
-  own: list[tuple[Layer, Any]] = []
-
-  def set_momentum(layer: Layer) -> None:
-    if keras_packages.is_batch_norm(layer) and layer.momentum is not momentum:
-      own.append((layer, layer.momentum))
-      layer.momentum = momentum
-
-  with _one_trace_at_a_time:
-    try:
-      yield set_momentum
-    finally:
-      for layer, value in own:
-        layer.momentum = value

@@ -19,8 +19,8 @@ from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
-from hub_image_export.tracing import layer_calls as keras_layers
-from hub_image_export.tracing.layer_calls import LayerCalls
+from hub_image_export.tracing.layer_calls import LayerCalls, observe
+from hub_image_export.tracing.momentum import momentum_as
 from hub_image_export.tracing.returned import Request
 
 
@@ -169,8 +169,8 @@ def compute(
   with contextlib.ExitStack() as stack:
     hook = None
     if options and training:
-      hook = stack.enter_context(keras_layers.momentum_as(options[momentum]))
-    layers = stack.enter_context(keras_layers.observe(hook))
+      hook = stack.enter_context(momentum_as(options[momentum]))
+    layers = stack.enter_context(observe(hook))
     returned = _call(plan.source, pixels, training, options, convert)
     results = plan.request.interpret(returned, layers)
     penalties = _penalties(plan.source, layers)
