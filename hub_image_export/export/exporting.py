@@ -13,9 +13,11 @@ from hub_image_export.export.summary import Summary
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api.runtime import run_eagerly
 from hub_image_export.tensorflow_api.types import ModuleSpec
-from hub_image_export.tracing.garbage import full_collections_paused
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.interpreter import with_room
+from hub_image_export.tracing.interpreter import (
+  full_collections_paused,
+  with_room,
+)
 from hub_image_export.weights import checkpoint_writer
 
 

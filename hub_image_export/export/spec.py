@@ -20,10 +20,6 @@ from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.runtime import quiet, run_eagerly
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.interpreter import (
-  full_collections_paused,
-  with_room,
-)
 from hub_image_export.weights import assignment, checkpoint_writer
 from hub_image_export.weights.keras_file import open_for
 from hub_image_export.weights.names import NameRules
