@@ -8,7 +8,7 @@ import pytest
 
 import hub_image_export as hie
 from tests.bad_input import ARGUMENT_ROWS
-from tests.bad_input.calls import CALLS
+from tests.bad_input.calls import call as call_public
 from tests.bad_input.check_error import check_error
 
 
@@ -44,7 +44,7 @@ def _try(make, value):
 )
 def test_an_option_that_does_not_exist(call, option, nearest, place, tmp_path):
   check_error(
-    lambda: CALLS[call](place, tmp_path, {option: True}),
+    lambda: call_public(call, place, tmp_path, {option: True}),
     TypeError,
     [f"{option!r}: did you mean {nearest}?"],
   )
@@ -70,7 +70,7 @@ def test_argument(row, place, tmp_path):
   place.calls.clear()
 
   def action():
-    CALLS[row.call](place, tmp_path, arguments)
+    call_public(row.call, place, tmp_path, arguments)
 
   if row.exception is None:
     action()

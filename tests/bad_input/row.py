@@ -35,7 +35,7 @@ class Row:
   """One case.
 
   Attributes:
-    call: a name of `calls.CALLS`, or of a script.
+    call: a name that `calls` knows, or of a script.
     argument: its name; that of a flag without the dashes.
     case: whether the type is wrong, or the value, or it is a limit.
     value: given for the argument; `Made` when the row is tried.
