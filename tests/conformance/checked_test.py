@@ -6,16 +6,12 @@ and variable sizes, one task and several, on either line of TensorFlow.
 
 from __future__ import annotations
 
-import pytest
-
 from hub_image_export.checker.judging import check
 from hub_image_export.checker.report import Findings
-from tests.support import models
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_nothing_above_info_is_found(model, exports):
+def test_nothing_above_info_is_found(exported):
   findings = Findings()
-  check(exports(model).path, False, findings, lambda stage: None)
+  check(exported.path, False, findings, lambda stage: None)
   found = [f for f in findings.all if f.severity != "info"]
   assert not found, "\n".join(map(str, found))

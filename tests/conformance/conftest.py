@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hub_image_export.tensorflow_api.compat import tf
+from tests.support import models
 from tests.support.consumer import Consumer, random_images
 from tests.support.live import Source, make_live
 from tests.support.models import TinyModel
@@ -57,3 +58,9 @@ def exports(tmp_path_factory):
     return known[model.name]
 
   return get
+
+
+@pytest.fixture(params=models.ALL, ids=str)
+def exported(request, exports):
+  """Each model of the registry, one after the other."""
+  return exports(request.param)

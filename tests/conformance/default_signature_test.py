@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-
-from tests.support import models
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_signatures_are_the_tasks_and_the_default(model, exports):
-  for tags in model.variants:
-    consumer = exports(model).consumer(tags)
-    assert set(consumer.outputs) == {"default", *model.width}
+def test_signatures_are_the_tasks_and_the_default(exported):
+  for tags in exported.model.variants:
+    consumer = exported.consumer(tags)
+    assert set(consumer.outputs) == {"default", *exported.model.width}
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_default_gives_what_the_primary_task_gives(model, exports):
-  exported = exports(model)
+def test_default_gives_what_the_primary_task_gives(exported):
   consumer = exported.consumer()
   outputs = consumer.run(consumer.outputs, exported.images())
-  default, named = outputs["default"], outputs[model.default_task]
+  default, named = outputs["default"], outputs[exported.model.default_task]
   assert sorted(default) == sorted(named)
   for key, value in default.items():
     np.testing.assert_array_equal(value, named[key])
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_default_works_without_any_names(model, exports):
-  exported = exports(model)
+def test_default_works_without_any_names(exported):
   consumer = exported.consumer()
   with consumer.graph.as_default():
     output = consumer.module(exported.images(3))
-  width = model.width[model.default_task]
+  width = exported.model.width[exported.model.default_task]
   assert consumer.run(output).shape == (3, width)

@@ -13,9 +13,7 @@ keras, layers = keras_sources.keras, keras_sources.layers
 RANDOM = [m for m in models.ALL if m.is_random]
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_inference_is_deterministic(model, exports):
-  exported = exports(model)
+def test_inference_is_deterministic(exported):
   consumer = exported.consumer()
   first, second = (
     consumer.run(consumer.outputs["default"], exported.images())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conformance.warnings_of import warnings_of
 from tests.support import models
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_endpoints_stand_in_every_signature_and_variant(model, exports):
-  keys = sorted(["default", *model.endpoints])
-  for tags in model.variants:
-    consumer = exports(model).consumer(tags)
+def test_endpoints_stand_in_every_signature_and_variant(exported):
+  keys = sorted(["default", *exported.model.endpoints])
+  for tags in exported.model.variants:
+    consumer = exported.consumer(tags)
     for outputs in consumer.outputs.values():
       assert sorted(outputs) == keys
 

@@ -38,9 +38,8 @@ def test_a_fresh_process_computes_the_same(model, outputs, exports):
     np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_files(model, exports):
-  path = exports(model).path
+def test_files(exported):
+  path = exported.path
   files = {
     os.path.relpath(os.path.join(folder, name), path)
     for folder, _, names in os.walk(path)
@@ -51,16 +50,15 @@ def test_files(model, exports):
     "variables/variables.data-00000-of-00001",
   }
   expected = {"saved_model.pb", "tfhub_module.pb"}
-  if model.name != "no_variables":
+  if exported.model.name != "no_variables":
     expected |= checkpoint
   # Every loader tolerates what is in assets.extra.
   files = {f for f in files if not f.startswith("assets.extra/")}
   assert files == expected
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_nothing_of_the_authors_process_is_in_the_graph(model, exports):
-  path = exports(model).path
+def test_nothing_of_the_authors_process_is_in_the_graph(exported):
+  path = exported.path
   proto = SavedModel()
   with open(f"{path}/saved_model.pb", "rb") as file:
     content = file.read()
@@ -72,10 +70,9 @@ def test_nothing_of_the_authors_process_is_in_the_graph(model, exports):
       assert function.signature.name.startswith("function_")
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_weights_are_not_in_the_graph(model, exports):
+def test_weights_are_not_in_the_graph(exported):
   proto = SavedModel()
-  with open(f"{exports(model).path}/saved_model.pb", "rb") as file:
+  with open(f"{exported.path}/saved_model.pb", "rb") as file:
     proto.ParseFromString(file.read())
   for graph in proto.meta_graphs:
     for node in graph.graph_def.node:

@@ -8,26 +8,23 @@ from hub_image_export.tensorflow_api.compat import tf
 from tests.support import models
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_type_and_shape(model, exports):
-  for tags in model.variants:
-    module = exports(model).consumer(tags).module
+def test_type_and_shape(exported):
+  for tags in exported.model.variants:
+    module = exported.consumer(tags).module
     for task, width in {
-      **model.width,
-      "default": model.width[model.default_task],
+      **exported.model.width,
+      "default": exported.model.width[exported.model.default_task],
     }.items():
       info = module.get_output_info_dict(task)["default"]
       assert info.dtype == tf.float32
       assert info.get_shape().as_list() == [None, width]
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
 @pytest.mark.parametrize("count", [1, 5])
-def test_any_batch_size_is_accepted(model, count, exports):
-  exported = exports(model)
+def test_any_batch_size_is_accepted(exported, count):
   consumer = exported.consumer()
   outputs = consumer.run(consumer.outputs, exported.images(count))
-  for task, width in model.width.items():
+  for task, width in exported.model.width.items():
     assert outputs[task]["default"].shape == (count, width)
     assert outputs[task]["default"].dtype == "float32"
 

@@ -8,19 +8,17 @@ import pytest
 from tests.support import models
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
 @pytest.mark.parametrize("count", [1, 3])
-def test_inference(model, count, exports):
-  exported = exports(model)
+def test_inference(exported, count):
   images = exported.images(count)
   expected = exported.live.outputs(images)
   consumer = exported.consumer()
-  for task in model.width:
+  for task in exported.model.width:
     found = consumer.run(consumer.outputs[task], images)
     wanted = {"default": expected[task]}
-    for key in model.endpoints:
+    for key in exported.model.endpoints:
       wanted[key] = expected[key.removeprefix("Tiny/")]
-    _assert_same(found, wanted, model)
+    _assert_same(found, wanted, exported.model)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,13 @@ from tests.support.consumer import REGULARIZATION_LOSSES, Consumer
 keras, layers = keras_sources.keras, keras_sources.layers
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_each_penalty_once_with_its_value(model, exports):
-  exported = exports(model)
-  for tags in model.variants:
+def test_each_penalty_once_with_its_value(exported):
+  for tags in exported.model.variants:
     # Consumers import them with the module's trainable=True.
     consumer = Consumer(exported.path, tags, trainable=True)
     found = consumer.run(consumer.collection(REGULARIZATION_LOSSES))
-    assert len(found) == model.penalties
-    if model.penalties:
+    assert len(found) == exported.model.penalties
+    if exported.model.penalties:
       expected = sorted(exported.live.penalties())
       np.testing.assert_allclose(sorted(found), expected, rtol=1e-5)
 

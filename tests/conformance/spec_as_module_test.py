@@ -15,11 +15,9 @@ from tests.support.consumer import Consumer
 v1 = tf.compat.v1
 
 
-@pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_it_is_a_spec_with_the_sources_weights(model, exports):
-  exported = exports(model)
+def test_it_is_a_spec_with_the_sources_weights(exported):
   assert isinstance(exported.spec, hub.ModuleSpec)
-  for tags in model.variants:
+  for tags in exported.model.variants:
     of_spec = Consumer(exported.spec, tags).values()
     of_file = exported.consumer(tags).values()
     assert of_spec.keys() == of_file.keys()

@@ -16,10 +16,12 @@ class Scale(enum.Enum):
 # What was done, what is needed to do it again, and why it is lost: an empty
 # string if all was as it has to be afterwards.
 Attempt = tuple[str, str, str]
+# The latter two, of one fault.
+Tries = Iterator[tuple[str, str]]
 # In place of a reason, where this machine does not let the fault be injected.
 SKIPPED = "skipped: users may not mount file systems here"
 
 
-def of(fault: str, attempts: Iterable[tuple[str, str]]) -> Iterator[Attempt]:
+def of(fault: str, tries: Iterable[tuple[str, str]]) -> Iterator[Attempt]:
   """Attempts that all do the same, made as they are asked for."""
-  return ((fault, what, why) for what, why in attempts)
+  return ((fault, what, why) for what, why in tries)

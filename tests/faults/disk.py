@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from tests.faults.attempts import SKIPPED, Attempt, Scale, of
+from tests.faults.attempts import SKIPPED, Attempt, Scale, Tries, of
 from tests.faults.exporters import (
   Contents,
   Exporters,
@@ -104,9 +104,7 @@ class _Volumes:
     }
 
 
-def _full(
-  volumes: _Volumes, overwrite: bool, options: list[str]
-) -> Iterator[tuple[str, str]]:
+def _full(volumes: _Volumes, overwrite: bool, options: list[str]) -> Tries:
   """Tries all `options`, of which some have to suffice and some not."""
   succeeded = set()
   for option in options:
@@ -132,15 +130,13 @@ def _small_disks(
     yield from of(f"read-only disk, {kind}", _read_only(volumes, overwrite))
 
 
-def _read_only(volumes: _Volumes, overwrite: bool) -> Iterator[tuple[str, str]]:
+def _read_only(volumes: _Volumes, overwrite: bool) -> Tries:
   with volumes.make(overwrite=overwrite) as volume:
     result, before, after = volume.fill("ro")
   yield "ro", judge(result, "Read-only file system", before, after)
 
 
-def _limited(
-  exporters: Exporters, modules: Modules, scale: Scale, overwrite: bool
-) -> Iterator[tuple[str, str]]:
+def _limited(modules: Modules, scale: Scale, overwrite: bool) -> Tries:
   """Limits on the size of files, up to that of the largest one."""
   largest = max(map(len, modules.new.values()))
   count = 2 if scale is Scale.SHORT else 30
@@ -148,43 +144,35 @@ def _limited(
     limit = int(largest * i / count)
     room = modules.room(old=overwrite)
     before = contents(room)
-    (result,) = exporters.run(
-      {
-        "target": str(room / "module"),
-        "overwrite": overwrite,
-        "limits": {"RLIMIT_FSIZE": limit},
-      }
-    )
+    limits = {"RLIMIT_FSIZE": limit}
+    result = modules.export(room / "module", overwrite=overwrite, limits=limits)
     yield f"{limit} bytes", judge(result, _TOO_LARGE, before, contents(room))
 
 
-def _forbidden(
-  exporters: Exporters, modules: Modules, overwrite: bool
-) -> Iterator[tuple[str, str]]:
+def _forbidden(modules: Modules, overwrite: bool) -> Tries:
   room = modules.room(old=overwrite)
-  job = {"target": str(room / "module"), "overwrite": overwrite}
+  job = {"overwrite": overwrite}
   room.parent.chmod(0o755)
   room.chmod(0o555)
   before = contents(room)
   if not os.geteuid():
     job["user"] = _NOBODY  # Nothing is forbidden to root.
-  (result,) = exporters.run(job)
+  result = modules.export(room / "module", **job)
   yield "0o555", judge(result, "where you may write", before, contents(room))
 
 
 def run(scale: Scale) -> Iterator[Attempt]:
   """Small disks, quotas and lacking permission."""
   with tempfile.TemporaryDirectory() as directory:
-    exporters = shared()
-    modules = Modules(exporters, pathlib.Path(directory))
+    modules = Modules(shared(), pathlib.Path(directory))
     for kind, overwrite in _KINDS[scale].items():
       yield from of(
         f"limited size of files, {kind}",
-        _limited(exporters, modules, scale, overwrite),
+        _limited(modules, scale, overwrite),
       )
       yield from of(
         f"read-only directory, {kind}",
-        _forbidden(exporters, modules, overwrite),
+        _forbidden(modules, overwrite),
       )
   if not has_namespaces():
     yield "small disks", "", SKIPPED

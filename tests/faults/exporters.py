@@ -144,6 +144,7 @@ class Modules:
   """An old and a new module to compare with, and a room for each fault.
 
   Attributes:
+    exporters: as given.
     old: files of the module that is there before, of value 1.
     new: files of the module that is exported, of value 2.
   """
@@ -151,6 +152,7 @@ class Modules:
   def __init__(
     self, exporters: Exporters, directory: pathlib.Path, size: int = 0
   ) -> None:
+    self.exporters, self._size = exporters, size
     self._directory, self._old = directory, directory / "old"
     exporters.export(self._old, value=1.0, size=size)
     exporters.export(directory / "new", value=2.0, size=size)
@@ -164,3 +166,8 @@ class Modules:
     if old:
       shutil.copytree(self._old, room / "module")
     return room
+
+  def export(self, target: str | pathlib.Path, **job: Any) -> dict:
+    """Has an exporter try to export the new module; its result."""
+    job = {"target": str(target), "size": self._size, **job}
+    return self.exporters.run(job)[0]

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from hub_image_export.errors import ExportError
 from hub_image_export.files.staging import Staging
 from hub_image_export.files.staging_directory import StagingDirectory
-from tests.faults.attempts import Attempt, Scale, of
+from tests.faults.attempts import Attempt, Scale, Tries, of
 from tests.faults.exporter_process import make_spec
 from tests.faults.exporters import (
   Contents,
@@ -166,7 +166,7 @@ def run(scale: Scale) -> Iterator[Attempt]:
 
 def _attempts(
   killer: _Killer, job: dict, points: list[tuple[int, dict]]
-) -> Iterator[tuple[str, str]]:
+) -> Tries:
   """Sends the signals; those that came too late do not count."""
   for i, point in points:
     if "again" in job:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 
 from tests.faults.attempts import Attempt, Scale
-from tests.faults.exporters import Exporters, Modules, contents, shared
+from tests.faults.exporters import Modules, contents, shared
 
 # Weights of 8 MB, which are in memory several times while they are verified.
 _SIZE = 2_000_000
@@ -23,15 +23,12 @@ _LIMITS = {
 }
 
 
-def _limited(
-  exporters: Exporters, modules: Modules, limit: int, overwrite: bool
-) -> str:
+def _limited(modules: Modules, limit: int, overwrite: bool) -> str:
   """Why an export with so many bytes is lost; an empty string if it is not."""
   room = modules.room(old=overwrite)
   target = room / "module"
   before = contents(target)
-  job = {"target": str(target), "overwrite": overwrite, "size": _SIZE}
-  (result,) = exporters.run({**job, "memory": limit})
+  result = modules.export(target, overwrite=overwrite, memory=limit)
   end = _end(result)
   if not end:
     return f"{result['ended']} {result['error']}"
@@ -39,7 +36,7 @@ def _limited(
     return f"{end}, and the target is not as it has to be"
   if end == "told" and os.listdir(room) != ["module"] * overwrite:
     return f"left behind: {os.listdir(room)}"
-  exporters.export(target, overwrite=True, size=_SIZE)
+  modules.export(target, overwrite=True)
   if contents(target) != modules.new or os.listdir(room) != ["module"]:
     return f"after the retry there are {os.listdir(room)}"
   return ""
@@ -58,10 +55,9 @@ def _end(result: dict) -> str:
 
 def run(scale: Scale) -> Iterator[Attempt]:
   """New modules, and those that are overwritten."""
-  exporters = shared()
   with tempfile.TemporaryDirectory() as directory:
-    modules = Modules(exporters, pathlib.Path(directory), size=_SIZE)
+    modules = Modules(shared(), pathlib.Path(directory), size=_SIZE)
     for overwrite, kind in ((False, "fresh"), (True, "overwrite")):
       for limit in _LIMITS[scale]:
-        lost = _limited(exporters, modules, limit, overwrite)
+        lost = _limited(modules, limit, overwrite)
         yield f"too little memory, {kind}", f"{limit} bytes", lost

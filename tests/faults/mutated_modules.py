@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
 from tests.faults import damage, hostile_modules
-from tests.faults.attempts import Attempt, Scale, of
+from tests.faults.attempts import Attempt, Scale, Tries, of
 from tests.faults.scramble import scramble
 
 Change = Callable[[pathlib.Path], object]
@@ -114,7 +114,7 @@ class _Worker:
 
 def _attempts(
   good: pathlib.Path, cases: Iterable[tuple[str, Change]], kind: str
-) -> Iterator[tuple[str, str]]:
+) -> Tries:
   workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
   for _ in range(_PROCESSES):
     workers.put(_Worker(kind))

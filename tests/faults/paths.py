@@ -7,9 +7,8 @@ import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
 
-from tests.faults.attempts import SKIPPED, Attempt, Scale, of
+from tests.faults.attempts import SKIPPED, Attempt, Scale, Tries, of
 from tests.faults.exporters import (
-  Exporters,
   Modules,
   contents,
   has_namespaces,
@@ -74,15 +73,12 @@ _REFUSED = {
 _LENGTHS = (1000, 3000, 3900, *range(3960, 4100, 4), 5000, 70000)
 
 
-def _named(
-  exporters: Exporters, modules: Modules, names: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
+def _named(modules: Modules, names: tuple[str, ...]) -> Tries:
   """A module of any name, fresh and then once more."""
   for name in names:
     target = modules.room(old=False) / name
     for overwrite in (False, True):
-      job = {"target": str(target), "overwrite": overwrite}
-      (result,) = exporters.run(job)
+      result = modules.export(target, overwrite=overwrite)
       why = result["error"] or ""
       if contents(target) != modules.new:
         why = f"{why}: there is {contents(target)}"
@@ -98,14 +94,12 @@ def _path_of_length(room: pathlib.Path, length: int) -> str:
   return path + "/" + "m" * (length - len(path) - 1)
 
 
-def _long(
-  exporters: Exporters, modules: Modules, lengths: tuple[int, ...]
-) -> Iterator[tuple[str, str]]:
+def _long(modules: Modules, lengths: tuple[int, ...]) -> Tries:
   """Paths up to what the system takes, and beyond; parents are made."""
   for length in lengths:
     room = modules.room(old=False)
     target = _path_of_length(room, length)
-    (result,) = exporters.run({"target": target})
+    result = modules.export(target)
     after = contents(room)
     top = f"{os.path.relpath(target, room)}/"
     new = {top + name: data for name, data in modules.new.items()}
@@ -115,9 +109,7 @@ def _long(
     yield f"{length} bytes", why
 
 
-def _refused(
-  exporters: Exporters, modules: Modules
-) -> Iterator[tuple[str, str]]:
+def _refused(modules: Modules) -> Tries:
   for name, (make, below, words) in _REFUSED.items():
     for overwrite in (False, True):
       room = modules.room(old=False)
@@ -125,8 +117,7 @@ def _refused(
       make(target)
       target = pathlib.Path(os.path.normpath(target / below))
       before = _tree(room)
-      job = {"target": str(target), "overwrite": overwrite}
-      (result,) = exporters.run(job)
+      result = modules.export(target, overwrite=overwrite)
       why = judge(result, words, before, _tree(room))
       yield f"{name}, overwrite={overwrite}", why
 
@@ -144,58 +135,49 @@ def _tree(room: pathlib.Path) -> dict[str, bytes]:
   return found
 
 
-def _missing_parents(
-  exporters: Exporters, modules: Modules
-) -> Iterator[tuple[str, str]]:
+def _missing_parents(modules: Modules) -> Tries:
   room = modules.room(old=False)
   for target in (room / "a" / "1", room / "b" / "c" / "d" / "1"):
-    exporters.run({"target": str(target)})
+    modules.export(target)
     whole = contents(target) == modules.new
     yield str(target.relative_to(room)), "" if whole else "not whole"
   (room / "link").symlink_to("a", target_is_directory=True)
-  exporters.run({"target": str(room / "link" / "2")})
+  modules.export(room / "link" / "2")
   whole = contents(room / "a" / "2") == modules.new
   yield "link to a directory", "" if whole else "not whole"
 
 
-def _other_disks(
-  exporters: Exporters, modules: Modules
-) -> Iterator[tuple[str, str]]:
+def _other_disks(modules: Modules) -> Tries:
   """A disk other than that of the temporary directory, and mount points."""
-  room = modules.room(old=False)
+  room, exporters = modules.room(old=False), modules.exporters
   (room / "disk").mkdir()
   mount = ["mount", "-t", "tmpfs", "none", str(room / "disk")]
   exporters.command(*mount)
   disk = exporters.seen(room / "disk")
   for overwrite in (False, True):
-    job = {"target": str(room / "disk" / "module"), "overwrite": overwrite}
-    (result,) = exporters.run(job)
+    result = modules.export(room / "disk" / "module", overwrite=overwrite)
     why = result["error"] or ""
     if contents(disk / "module") != modules.new:
       why = f"{why}: not whole"
     yield f"another disk, overwrite={overwrite}", why
   exporters.command("umount", room / "disk")
   exporters.command(*mount)
-  (result,) = exporters.run({"target": str(room / "disk")})
+  result = modules.export(room / "disk")
   words = "A mount point cannot be replaced"
   yield "an empty mount point", judge(result, words, {}, contents(room))
 
 
-def _layers(
-  exporters: Exporters, modules: Modules
-) -> Iterator[tuple[str, str]]:
+def _layers(modules: Modules) -> Tries:
   """An old module in a lower layer, as in the image of a container."""
-  lower = modules.room(old=True)
-  room = modules.room(old=False)
+  lower, room = modules.room(old=True), modules.room(old=False)
+  exporters = modules.exporters
   for name in ("upper", "work", "merged"):
     (room / name).mkdir()
   options = f"lowerdir={lower},upperdir={room}/upper,workdir={room}/work"
   merged = room / "merged"
   if exporters.command("mount", "-t", "overlay", "-o", options, "none", merged):
     return
-  (result,) = exporters.run(
-    {"target": str(merged / "module"), "overwrite": True}
-  )
+  result = modules.export(merged / "module", overwrite=True)
   after = contents(exporters.seen(merged))
   before = {f"module/{name}": data for name, data in modules.old.items()}
   new = {f"module/{name}": data for name, data in modules.new.items()}
@@ -206,23 +188,21 @@ def _layers(
 def run(scale: Scale) -> Iterator[Attempt]:
   """Names, lengths, sorts of target, and places."""
   full = scale is Scale.FULL
-  exporters = shared()
   with tempfile.TemporaryDirectory() as directory:
-    modules = Modules(exporters, pathlib.Path(directory))
+    modules = Modules(shared(), pathlib.Path(directory))
     names = _NAMES if full else _NAMES[5:17:11]
     lengths = _LENGTHS if full else _LENGTHS[20:22]
-    yield from of("odd names", _named(exporters, modules, names))
-    yield from of("long paths", _long(exporters, modules, lengths))
-    yield from of("missing parents", _missing_parents(exporters, modules))
+    yield from of("odd names", _named(modules, names))
+    yield from of("long paths", _long(modules, lengths))
+    yield from of("missing parents", _missing_parents(modules))
     if full:  # In the suite these have tests of their own.
-      yield from of("no target", _refused(exporters, modules))
+      yield from of("no target", _refused(modules))
   if not full:
     return
   if not has_namespaces():
     yield "other disks", "", SKIPPED
     return
-  exporters = shared(namespace=True)
   with tempfile.TemporaryDirectory() as directory:
-    modules = Modules(exporters, pathlib.Path(directory))
-    yield from of("other disks", _other_disks(exporters, modules))
-    yield from of("lower layer", _layers(exporters, modules))
+    modules = Modules(shared(namespace=True), pathlib.Path(directory))
+    yield from of("other disks", _other_disks(modules))
+    yield from of("lower layer", _layers(modules))

@@ -12,7 +12,7 @@ from unittest import mock
 
 from hub_image_export.files import directory_swap
 from hub_image_export.files.staging import Staging
-from tests.faults.attempts import Attempt, Scale, of
+from tests.faults.attempts import Attempt, Scale, Tries, of
 from tests.faults.exporters import Contents, Exporters, contents, shared
 
 _RACERS = {Scale.SHORT: 4, Scale.FULL: 8}
@@ -34,9 +34,7 @@ class _Races:
       exporters.export(directory / str(i), value=1.0 + i)
       self.modules.append(contents(directory / str(i)))
 
-  def rounds(
-    self, count: int, exists: bool, job: dict
-  ) -> Iterator[tuple[str, str]]:
+  def rounds(self, count: int, exists: bool, job: dict) -> Tries:
     for i in range(count):
       room = pathlib.Path(tempfile.mkdtemp(dir=self._directory))
       if exists:
@@ -71,7 +69,7 @@ class _Readers:
   def __init__(self, directory: pathlib.Path, modules: list[Contents]) -> None:
     self._directory, self._modules = directory, modules[:2]
 
-  def reads(self, swaps: int, exchange: bool) -> Iterator[tuple[str, str]]:
+  def reads(self, swaps: int, exchange: bool) -> Tries:
     target = self._directory / f"read_{exchange}"
     shutil.copytree(self._directory / "0", target)
     thread = threading.Thread(target=self._replace, args=(target, swaps))
