@@ -21,7 +21,7 @@ from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.runtime import quiet, run_eagerly
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.weights import assignment, checkpoint_writer
-from hub_image_export.weights.keras_file import open_for
+from hub_image_export.weights.keras_model import open_for
 from hub_image_export.weights.names import NameRules
 
 if TYPE_CHECKING:

@@ -1,20 +1,30 @@
-"""Values from a file of weights into a Keras model: all of them, or an error.
+"""Keras files of weights, read by the model that they belong to.
 
-Keras' own `load_weights` passes over layers that it does not find in some
-formats, and leaves their random values in place.
+Keras matches values and variables by the order of layers, or by numbers within
+a layer: only with the model can its files be understood. All variables get
+values, or there is an error: Keras' own `load_weights` passes over layers that
+it does not find in some formats, and leaves their random values in place.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 
 from hub_image_export import errors
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tensorflow_api.types import KerasModel
-from hub_image_export.weights.readers import keras_files
+from hub_image_export.tensorflow_api.types import KerasModel, Layer
+from hub_image_export.weights.names import NameRules
+from hub_image_export.weights.readers import (
+  NamedValues,
+  keras_files,
+  open_values,
+)
+from hub_image_export.weights.variable import Variable, handle_of
 
 _NAMES_SHOWN = 3
 
@@ -54,6 +64,54 @@ def load(model: KerasModel, path: str) -> None:
       "that is exported."
     ) from error
   _require_values(model, path)
+
+
+def open_for(
+  layers: tuple[Layer, ...],
+  variables: Iterable[Variable],
+  path: str | os.PathLike[str],
+  rules: NameRules,
+) -> NamedValues:
+  """Opens a checkpoint; Keras files by their model, unless `rules` name them.
+
+  Args:
+    layers: the outermost Keras layers of the module's source.
+    variables: of the module.
+    path: of the checkpoint.
+    rules: for the names in it.
+  """
+  values = open_values(path)
+  if values.kind != keras_files.KIND or len(layers) != 1 or rules:
+    return values
+  if not keras_packages.is_model(layers[0]):
+    return values
+  return _read(layers[0], values.path, variables)
+
+
+def _read(
+  model: KerasModel, path: str, variables: Iterable[Variable]
+) -> NamedValues:
+  """The file's values, by the names of those variables that are the model's.
+
+  The model is given the file's values, which are copied, and then its own.
+  """
+  before = [np.array(value) for value in model.get_weights()]
+  try:
+    load(model, path)
+    after = [np.array(value) for value in model.get_weights()]
+  finally:
+    model.set_weights(before)
+  by_handle = {id(handle_of(w)): v for w, v in zip(model.weights, after)}
+  found = {
+    variable.name: by_handle[id(handle_of(variable.source))]
+    for variable in variables
+    if id(handle_of(variable.source)) in by_handle
+  }
+  specs = {
+    name: tf.TensorSpec(value.shape, tf.as_dtype(value.dtype), name)
+    for name, value in found.items()
+  }
+  return NamedValues(path, keras_files.KIND, specs, found.__getitem__)
 
 
 def undo_missing_rescaling(model: KerasModel) -> None:

@@ -1,7 +1,7 @@
 """Keras' own files by the names that stand in them.
 
 `.weights.h5`, legacy `.h5`, and the weights inside of `.keras`. Which value
-belongs to which variable only Keras itself knows for sure: `keras_values`
+belongs to which variable only Keras itself knows for sure: `keras_model`
 asks it, where there is a model. Here are the names for all other sources.
 """
 
