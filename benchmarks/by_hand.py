@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The module as a competent user writes it, with tensorflow_hub alone.
 
 The usual recipe: the model is built anew inside `module_fn`, `hub.Module`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Traces a model from functions that call each other, to different depths.
 
 python -m benchmarks.depth_once

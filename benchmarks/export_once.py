@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports one model in one way, and tells what that took.
 
   python -m benchmarks.export_once --model=MobileNetV2 --way=ours --path=PATH

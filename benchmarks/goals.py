@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was to be reached, and whether it was, by the rows of a run.
 
 Numbers are medians over rounds. Ratios of models are summed up by their

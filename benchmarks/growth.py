@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports a synthetic network of a given size, and tells what that took.
 
   python -m benchmarks.growth --axis=variables --size=1000 --path=PATH

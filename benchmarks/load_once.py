@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads a module as a consumer does, and tells what that took.
 
   python -m benchmarks.load_once --path=PATH

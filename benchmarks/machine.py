@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The machine and the versions that a run was made with.
 
 python -m benchmarks.machine     # prints them as JSON

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seconds by phase, and memory, of the process that asks (Linux only)."""
 
 from __future__ import annotations

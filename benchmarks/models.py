@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The models that are measured: what publishers export, and a tiny one.
 
 Weights are random, of a fixed seed: no cost measured here depends on values.

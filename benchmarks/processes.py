@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fresh processes: each measurement has one, so that none warms up another."""
 
 from __future__ import annotations

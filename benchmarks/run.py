@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures everything with this interpreter's TensorFlow.
 
   python -m benchmarks.run

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What importing the package and asking for help take.
 
 python -m benchmarks.startup --repeats=7      # prints one line of JSON

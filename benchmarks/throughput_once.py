@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images per second of a module and of its source, in one process.
 
   python -m benchmarks.throughput_once --model=MobileNetV2 \\

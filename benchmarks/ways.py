@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways from a ready Keras model to a module on disk, and their floor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports DigitsNet as a module that classifies digits and extracts features.
 
   python -m examples.digits --export_path=digits_module

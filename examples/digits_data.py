@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real images for the examples: the handwritten digits of scikit-learn.
 
 1797 scans of 8 x 8 pixels, bundled with scikit-learn, so that nothing is

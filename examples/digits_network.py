@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DigitsNet: a small convolutional classifier of handwritten digits.
 
 It has what larger networks have (batch norm, dropout, weight penalties, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fine-tunes an image module by plain TF1 graph code and exports it again.
 
   python -m examples.digits --export_path=digits_module

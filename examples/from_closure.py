@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports a function that uses a Keras model in its own way.
 
   python -m examples.from_closure --export_path=path/to/module

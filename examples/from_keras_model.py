@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports the features of a Keras model, without its classifier.
 
 python -m examples.from_keras_model --export_path=path/to/module

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports a TF2 SavedModel as a TF1 Hub module.
 
   python -m examples.from_saved_model --export_path=path/to/module

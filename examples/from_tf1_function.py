@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports a TF1 graph function: variables, collections, `is_training`.
 
   python -m examples.from_tf1_function --export_path=path/to/module

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains a tf.Module by TF2 code and exports it, for two tasks.
 
   python -m examples.from_tf_module --export_path=path/to/module

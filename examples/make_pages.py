@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the module pages in examples/pages: one for each kind of module.
 
   python -m examples.make_pages

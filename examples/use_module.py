@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses image modules in the way of "Common Signatures for Images".
 
   python -m examples.use_module path/to/module [path/to/another ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turns any image model into a TF1 Hub module.
 
 The modules honour the "Common Signatures for Images"; see README.md. Names

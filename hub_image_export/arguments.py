@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of arguments: what was got, what is expected, what to do.
 
 Each takes an argument's name and its value, and returns the value as the rest

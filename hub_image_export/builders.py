@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The menu: one function for each kind of image module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names and rules of "Common Signatures for Images", as data.
 
 This is the only place that spells the names of the contract. The numbers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What fails after the arguments were found good.
 
 Wrong arguments raise `ValueError` or `TypeError`, as Python does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports an image model as a TF1 Hub module ("Common Signatures for Images").
 
   export_module --model=MobileNetV2 --export_path=/modules/mobilenet/1

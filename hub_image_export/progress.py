@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a long piece of work is: on a terminal only, never in a pipe."""
 
 from __future__ import annotations

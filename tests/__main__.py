@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tests [arguments of pytest]`, which Bazel runs each test with."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all tests have: one setting of TensorFlow, one published module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Of TensorFlow's errors, users are told what is wrong, not where."""
 
 from __future__ import annotations

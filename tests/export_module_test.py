@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`export_module`: from its flags to the module and the exit code."""
 
 from __future__ import annotations

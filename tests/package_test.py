@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as an importer meets it: lazy, typed, clear when it fails."""
 
 from __future__ import annotations

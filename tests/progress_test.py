@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress: on a terminal, after a while, and never in a pipe."""
 
 from __future__ import annotations

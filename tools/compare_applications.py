@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 r"""Compares every model of Keras Applications with the module made of it.
 
 For each Application of the installed Keras, a module is exported, loaded with

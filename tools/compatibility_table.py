@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which TensorFlow can use modules made by which: writes docs/compatibility.md.
 
   python -m tools.compatibility_table --python=/venvs/tf215/bin/python \\

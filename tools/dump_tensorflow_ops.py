@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes what a version of TensorFlow knows: its ops, attributes, gradients.
 
 Run it with the interpreter of that version (Python 3.7 for 1.15):

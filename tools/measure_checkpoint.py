@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures the memory that an export from a large checkpoint takes.
 
   python -m tools.measure_checkpoint --directory=/tmp/large --used_mb=1000 \\

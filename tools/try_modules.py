@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads, runs and trains modules in one TensorFlow, and says how they do.
 
   python tools/try_modules.py path/to/module [path/to/another ...]

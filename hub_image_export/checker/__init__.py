@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An independent judge of image modules, whoever made them.
 
 It takes nothing from the exporter, so that it cannot inherit its mistakes.

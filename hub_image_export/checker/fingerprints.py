@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether two tensors are computed alike, whatever their nodes are called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The module that is judged: its protos, opened up for the rules."""
 
 from __future__ import annotations

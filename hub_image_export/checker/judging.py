@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All rules, applied to a module: first to its files, then by running it."""
 
 from __future__ import annotations

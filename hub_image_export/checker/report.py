@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a check gives: `Finding`s in a `Report`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All rules: name, usual severity, and the requirements that they enforce.
 
 Names are stable: consumers filter reports by them. `docs/rules.md` says what

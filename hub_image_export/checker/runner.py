@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts the process that checks, waits for it, and reads what it found."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The process in which a module is read and run.
 
 A module can crash TensorFlow, or keep it busy for ever. So each line of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the flags of `export_module` to the builder and its arguments."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks image modules in TF1 Hub format against the contract.
 
   check_module PATH…

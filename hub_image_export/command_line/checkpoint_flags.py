@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flags of `export_module` about checkpoints; imports no TensorFlow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `--model` may be: a name, a file, a directory, a place in the code.
 
 Which of them it is follows from how it is written; nothing is tried out.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flags of `export_module` that publish; imports no TensorFlow for help."""
 
 from __future__ import annotations

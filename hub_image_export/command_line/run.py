@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the scripts share: help, flags, exit codes. Imports no TensorFlow.
 
 A script has FlagHolders in a `flags.FlagValues` of its own, a `main(argv)`

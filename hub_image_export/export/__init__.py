@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules in TF1 Hub format: assembled, written, verified, described.
 
 `assembly.build` is what all builders do; `spec` is the module that they give,

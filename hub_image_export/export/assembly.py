@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all builders do: trace the source, assemble the module."""
 
 from __future__ import annotations

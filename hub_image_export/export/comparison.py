@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module gives and what its source gives, held against each other."""
 
 from __future__ import annotations

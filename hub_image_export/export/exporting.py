@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The procedure of an export: write, verify, describe, check, put in place."""
 
 from __future__ import annotations

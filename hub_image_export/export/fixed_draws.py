@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random steps made comparable: every draw gives one value, on both sides.
 
 Fractions are 0.75, which keeps what dropout of less than 0.75 might drop,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A golden example: what a module answered when it was made.
 
 Only the answer is stored. The image follows from a formula on integers, which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module shows to its consumers, beside its outputs."""
 
 from __future__ import annotations

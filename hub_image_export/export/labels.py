@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of classes, as users give them: read and checked (C8)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module on disk, loaded to be compared with its source."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The manifest: what a module is, how it was made, the hashes of its files.
 
 It stands in `assets.extra/`, where every loader lets it be, beside the names

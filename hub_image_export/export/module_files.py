@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a module in TF1 Hub format (F1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A variant in TF1 Hub format: what `module_fn` builds in the current graph."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a builder is asked for: all of its arguments, checked, in one record."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The source as it was traced for inference, tried on images."""
 
 from __future__ import annotations

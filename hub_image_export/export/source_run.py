@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The source run anew, in its own way, beside the module that was made of it.
 
 A model, a `tf.Module`, a function of TF2 and a SavedModel are called eagerly.

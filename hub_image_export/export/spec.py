@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ImageModuleSpec`: a module that knows its weights and exports itself."""
 
 from __future__ import annotations

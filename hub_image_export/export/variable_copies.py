@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables that a call may change without changing the user's own.
 
 Whoever runs a model with `training=True` changes its variables, and other

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables in a TF1 graph, all in one import.
 
 `get_variable` takes milliseconds for each variable. Here the nodes of all

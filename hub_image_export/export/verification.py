@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does the module on disk compute, and learn, what its source does?
 
 The staged module is loaded, and held against the source itself, run anew in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Directories that take another's place, and are on the disk when they do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Locks that the kernel lets go of when their process dies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a module: which there are, how large, with which hashes."""
 
 from __future__ import annotations

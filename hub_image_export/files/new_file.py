@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file that appears when it is complete, and harms none that is there."""
 
 from __future__ import annotations

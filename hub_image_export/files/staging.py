@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module directory either is complete or is not there (F6).
 
 A module is written to a directory of its own beside the target, and renamed

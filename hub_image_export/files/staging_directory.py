@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a module is written: a locked directory beside its target.
 
   .{name}.staging-{machine}-{random}/

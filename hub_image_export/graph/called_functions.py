@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ops that call functions of a graph's library with their own inputs."""
 
 from __future__ import annotations

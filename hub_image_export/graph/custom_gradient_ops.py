@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ops whose gradient is a Python function of this process.
 
 `tf.custom_gradient` passes the results of a function, then its arguments, then

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gradients that do not depend on the author's process.
 
 `tf.custom_gradient` leaves an op whose attribute `_gradient_op_type` names a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dropout that is applied to an output itself (C5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Excerpts of a graph: what computes some tensors from some others.
 
 A session takes all of its graph, and gradients look at all that follows a

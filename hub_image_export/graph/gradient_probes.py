@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two gradients of one computation, compared for values of many sizes."""
 
 from __future__ import annotations

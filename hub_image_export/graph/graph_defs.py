@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading and changing GraphDefs: names of tensors, consumers, pruning.
 
 Everything that happens between a traced function and a module's graph is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a traced graph may not leave its author's process (F5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions inside of graphs: inlined where they are called, or renamed.
 
 A `tf.function` in the user's code, and all of a loaded SavedModel, stand in a

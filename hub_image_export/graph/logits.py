@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear scores out of a classifier that ends in probabilities (C7)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The oldest TensorFlow that loads, runs and differentiates a graph.
 
 Held against what TensorFlow 1.15 knows, and against the limits of its kernels

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order in which a source's program runs the ops of its graph.
 
 Nodes stand in the order in which they were made, and a program that makes an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plain random ops in the place of those that are seeded by a state."""
 
 from __future__ import annotations

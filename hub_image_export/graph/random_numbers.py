@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random numbers: drawn afresh wherever a module runs, and where they go.
 
 Plain random ops (`RandomUniform`) keep their state in the session that runs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which captured resources are the state of random numbers.
 
 Keras 3 keeps a seed in a variable that every draw changes; `tf.random.

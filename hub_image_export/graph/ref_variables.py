@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables of old TF1 graphs, as resource variables.
 
 Until TensorFlow 1.x had resource variables, a variable was an op with a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes that a module does without: second copies, and mere hand-overs.
 
 Layers bring a constant each for the same axis or the same number, and pass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """State in branches, loops and calls: handed in as values, handed back.
 
 What a function does to variables is found before it is walked over. A variable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each op does to a variable, in terms of the variable's value."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """State as values: each read of a variable gets the value that it has there.
 
 A walk over a graph in program order knows the value of each variable after

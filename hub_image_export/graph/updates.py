@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a step of training changes: one assignment for each variable (F4)."""
 
 from __future__ import annotations

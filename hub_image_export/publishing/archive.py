@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module as one file, in the shape that hubs and their clients take.
 
 The same module gives the same bytes: files are sorted, and nothing of the

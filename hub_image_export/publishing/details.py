@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module page says and no module can know: its publisher's words.
 
 The forms are those that the public hub's validator demands (tfhub.dev,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names from elsewhere in Markdown, where they are text and nothing more."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module on disk says of itself, for its page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of a module: Markdown in the form of the public hub's pages.
 
 All of it is read from the module on disk, except for what only its publisher

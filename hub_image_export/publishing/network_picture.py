@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A picture of a network: its named tensors, and how they hang together.
 
 It is made of text, because a page is one file: images beside it get lost,

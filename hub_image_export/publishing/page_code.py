@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The snippets of a module page: each is a program that runs as it stands."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sections of a module page, each from what the module on disk says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What users have, as one function on images: models, files, their own code.
 
 `as_source` is the one place that tells kinds of sources apart: nothing above

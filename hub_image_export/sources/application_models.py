@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras Applications as models to export, with their weights.
 
 A classifier also has the features that `include_top=False, pooling="avg"`

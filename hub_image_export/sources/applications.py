@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known of Keras Applications: pixels and sizes.
 
 A builder is known by its family, the Keras module that defines it, so that

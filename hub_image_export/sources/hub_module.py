@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TF1 Hub module as a function on images: a source like any other.
 
 `hub.Module` cannot be used where eager variables are wanted, but all that a

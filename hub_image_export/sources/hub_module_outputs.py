@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which tensors of an existing module are wanted, by what they are called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Specs of TF1 Hub modules that exist, from wherever a user has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saved Keras models, with errors that say which Keras can read them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Keras model, of any Keras, as a function on images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the contract's pixels to those that a network wants.
 
 Modules take RGB in [0, 1] (C12); what the network itself was trained on is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A SavedModel of TensorFlow 2 as a function on images."""
 
 from __future__ import annotations

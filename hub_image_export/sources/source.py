@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One function on images, and what it can be asked for."""
 
 from __future__ import annotations

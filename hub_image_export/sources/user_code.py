@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and functions in the user's own code: `file.py:name`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorFlow, TensorFlow Hub and Keras, on each of their versions.
 
 `tf` and `hub` come from `compat` alone. What the package uses of them that is

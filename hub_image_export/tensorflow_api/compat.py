@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorFlow and TensorFlow Hub with the TF1 API, on any line of TensorFlow.
 
 The rest of the package takes `tf` and `hub` from here, and only from here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one thread runs eagerly, changed on its way to TensorFlow.
 
 All ops that Python runs eagerly go through two functions of TensorFlow's

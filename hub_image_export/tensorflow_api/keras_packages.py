@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which Keras is there, what is one of its layers, and what it keeps private.
 
 There may be several at once: Keras 3, Keras 2 within TensorFlow up to 2.15, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorFlow 1.15 knows, and what the running TensorFlow knows.
 
 The data file comes from `tools/dump_tensorflow_ops.py`, which says what it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the package uses of TensorFlow and Python that is no public API.
 
 Each says why there is no other way, and since when it is as it is. That it

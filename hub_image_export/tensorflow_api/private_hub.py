@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the package uses of tensorflow_hub 0.15 that is no public API.
 
 0.15 is the last version with `hub.Module`: it will not change any more. That

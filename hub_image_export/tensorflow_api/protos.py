@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol buffers that graphs and modules consist of, with their types.
 
 TensorFlow has public names for three of them, and tensorflow_hub for none.

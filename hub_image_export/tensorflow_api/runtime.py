@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What holds for the whole process, or for a thread: the log, eager execution.
 
 Both are left as they were.

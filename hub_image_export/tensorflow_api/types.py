@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names for annotations: `tf` and `hub` are found at run time.
 
 To type checkers they are Any; to readers they say what is meant.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one form that every source takes before it becomes a module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two costs of CPython that tracing meets, and how it avoids them.
 
 Each says with which release of Python it goes. Both are measured in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Watching the Keras layers that take part while a function is traced.
 
 One mechanism for every source: a Keras model, a closure over one, a

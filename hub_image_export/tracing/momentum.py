@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batch norm with another momentum, for the thread that traces (H1).
 
 What is traced with a tensor for a momentum belongs to one graph. Layers are

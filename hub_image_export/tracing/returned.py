@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a function on images returned, brought into one form and judged.
 
 Functions return a tensor, `(tensor, endpoints)` as slim and big_vision do, a

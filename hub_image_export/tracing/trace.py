@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a source to a traced graph, one for each variant.
 
 `tf.compat.v1.wrap_function` is the one mechanism for all sources: variables

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a network can tell training from inference at all.
 
 Many networks cannot: convolutions, dense layers, layer norms, activations.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The variables of a module: found at the source, named, shared by variants."""
 
 from __future__ import annotations

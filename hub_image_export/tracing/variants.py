@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a traced graph to the graph of a module's variant, pass by pass."""
 
 from __future__ import annotations

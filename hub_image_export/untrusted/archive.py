@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unpacks an archive that nobody vouches for.
 
 Only plain files and directories with relative names are taken. Python's own

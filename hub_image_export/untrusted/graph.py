@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GraphDef of unknown origin, to be asked about its structure.
 
 Everything here is iterative and remembers what it visited: the graph may be

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Code in saved models: what Keras or TensorFlow would run when they load one.
 
 A Keras file describes layers by Python's names for them, and some layers hold

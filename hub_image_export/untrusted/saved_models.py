@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a SavedModel would do to the machine when it is loaded or traced.
 
 TensorFlow runs a SavedModel's initializers while it loads it, and its ops may

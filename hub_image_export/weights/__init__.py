@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of variables, from models and checkpoints into a checkpoint.
 
 `readers` opens what others saved, `names` says which value is whose,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables with the values of a checkpoint: all of them, or an error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of variables, and the checkpoint that a module carries them in."""
 
 from __future__ import annotations

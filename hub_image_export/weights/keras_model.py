@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras files of weights, read by the model that they belong to.
 
 Keras matches values and variables by the order of layers, or by numbers within

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Under which name a checkpoint has the value of a variable.
 
 Checkpoints are named by the program that trained: a prefix, another scope,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A variable of a module: its name there, and where its value comes from."""
 
 from __future__ import annotations

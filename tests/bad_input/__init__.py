@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad input, as a table: every argument and flag, and what is said of it.
 
 `ROWS` has the types and values that are wrong, and the limits of those that

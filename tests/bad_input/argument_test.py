@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each row of an argument: its own clear error, and nothing is written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each public function is called, given the arguments of a row.
 
 The other arguments are good ones. What is written goes below `target`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The form that every error about an argument has, in one place."""
 
 from __future__ import annotations

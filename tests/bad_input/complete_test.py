@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every argument of every public function, and every flag, has its rows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One place for all rows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flags of the scripts: values are texts, as a shell gives them.
 
 Scripts tell what is wrong in one line and give the exit code 1. A flag that is

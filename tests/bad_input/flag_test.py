@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each row of a flag: one line on stderr, exit code 1, nothing is written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each wrong function or model has its own clear error: got, expected, cure.
 
 A row is `(id, fn, exception, words of the message)`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong functions and models, for the tests that share them."""
 
 from __future__ import annotations

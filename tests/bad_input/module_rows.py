@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arguments of what takes a finished module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong inputs that show only when the network is known, or exported.
 
 Nothing is written for them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files and objects to call public functions on, right and wrong ones."""
 
 from __future__ import annotations

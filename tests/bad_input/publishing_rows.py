@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arguments of what publishes, and those about Keras Applications."""
 
 from __future__ import annotations

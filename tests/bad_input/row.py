@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A row of the table: one argument, one value, and what is said of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values that are wrong wherever some kind of argument is expected."""
 
 from __future__ import annotations

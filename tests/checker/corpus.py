@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The corpus: modules with one defect each, and modules without any.
 
 `DEFECTS[rule]` lists functions from a path to the module that they write

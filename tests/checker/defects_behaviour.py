@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Defects that only running the module shows (C3 to C17)."""
 
 from __future__ import annotations

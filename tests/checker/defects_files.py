@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Defects in a module's files, and ways out of them (F1, F3, F5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Defects that hurt whoever fine-tunes the module (F4, F5, H1)."""
 
 from __future__ import annotations

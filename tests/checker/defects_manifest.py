@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that are not what their manifest or golden example says (F6)."""
 
 from __future__ import annotations

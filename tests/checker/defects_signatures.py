@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Defects in variants, signatures, inputs and outputs (F2, F3, C1 to C17)."""
 
 from __future__ import annotations

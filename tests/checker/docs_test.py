@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/rules.md tells every rule, and cites the contract."""
 
 from __future__ import annotations

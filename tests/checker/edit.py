@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes files of a module that exists."""
 
 from __future__ import annotations

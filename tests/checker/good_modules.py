@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that conform, in the ways in which modules were ever written."""
 
 from __future__ import annotations

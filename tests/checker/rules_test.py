@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every rule is tripped by a module made for it, and by no other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny modules, written by hand with tensorflow_hub's own functions.
 
 `build(path)` gives a module that conforms; each keyword replaces one part of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that nobody vouches for: bounded time and memory, no crash."""
 
 from __future__ import annotations

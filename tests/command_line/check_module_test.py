@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The script `check_module`: its help, output and exit codes."""
 
 from __future__ import annotations

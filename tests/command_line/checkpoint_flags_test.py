@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """--checkpoint and its companions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The forms of `--model`, and the defaults that each brings along."""
 
 import sys

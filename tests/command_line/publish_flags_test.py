@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`export_module --page --archive`, from its flags to its files."""
 
 from __future__ import annotations

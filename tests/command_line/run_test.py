@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the scripts share: how signals end them."""
 
 from __future__ import annotations

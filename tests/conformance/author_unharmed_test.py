@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Making a module leaves its author's process as it was."""
 
 from __future__ import annotations

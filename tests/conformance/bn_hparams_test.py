@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """H1: batch norm momentum as an input, by the formula of moving averages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All of the contract, as the independent checker sees it.
 
 No module that a builder makes has a finding above `info`: all sources, fixed

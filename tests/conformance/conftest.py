@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every model of the registry becomes a module once per process of tests."""
 
 from __future__ import annotations

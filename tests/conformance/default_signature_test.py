@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C1, C9, C11: named signatures, and the default one for the primary task."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C5: dropout works inside of the training variant, and nowhere else."""
 
 from __future__ import annotations

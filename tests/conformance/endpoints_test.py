@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C10: endpoints, prefixed, in the named and default signatures."""
 
 from __future__ import annotations

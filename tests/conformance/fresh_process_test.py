@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Consumers with TensorFlow 2: plain `hub.load` and `hub.KerasLayer`."""
 
 from __future__ import annotations

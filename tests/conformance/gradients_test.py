@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fine-tuning: the source's own gradients, in a process that knows nothing.
 
 In the author's process registered gradients would still answer, and in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F1, F5: a module needs its directory, and nothing else."""
 
 from __future__ import annotations

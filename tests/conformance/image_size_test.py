@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C16: the expected size is reported by the spec and by the module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C12 to C15, C17: one input, `images`, float32 [any, height, width, 3]."""
 
 from __future__ import annotations

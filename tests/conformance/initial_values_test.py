@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F3: variables have the checkpoint's values, and no others, to begin with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C7: classifiers serve linear scores, whatever they end in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C3, C6: the output is float32 [batch_size, a known width]."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module computes what its source computes, called by its author."""
 
 from __future__ import annotations

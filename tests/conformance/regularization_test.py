@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F4: each weight penalty once, with its value, in every variant."""
 
 from __future__ import annotations

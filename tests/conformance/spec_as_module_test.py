@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`hub.Module(spec)` computes with real weights, trains, and exports."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F4: UPDATE_OPS moves the moving averages, and nothing else does."""
 
 from __future__ import annotations

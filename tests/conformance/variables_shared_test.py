@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F3: all variants have the same variables, and the checkpoint has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F2: tags tell the variants apart; no training variant without difference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the package tells its user through the log."""
 
 from __future__ import annotations

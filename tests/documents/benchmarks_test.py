@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmarks measure what they say; how long it takes is not tested."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The BUILD files against the imports.
 
 They are written by hand, one for each room, whose folders they cover. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documents' own snippets, taken from `docs/seeds`, run as they stand.
 
 Only two things get real values: `images = ...`, and the path, which is made

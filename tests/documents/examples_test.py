@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the examples as a reader would, and uses the modules that they make."""
 
 from __future__ import annotations

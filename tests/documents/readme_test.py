@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the README's code.
 
 Each `##` section is a program of its own: its ```python blocks run in order,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What builders do around the network, and what they tell their user."""
 
 from __future__ import annotations

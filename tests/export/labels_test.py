@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of classes are read, checked, attached, and read back (C8)."""
 
 from __future__ import annotations

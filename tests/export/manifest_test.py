@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The manifest and the golden example: true, tiny, and checked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What builders take is one order, whichever builder takes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports models, each with the same weights in every process.
 
   python -m tests.export.same_bytes_program DIRECTORY SEED

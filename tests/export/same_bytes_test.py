@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same model gives the same bytes, whoever exports it, where and when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verification finds a module that does not do what its source does.
 
 Nothing here asks how it is done: faults are planted into modules, or into the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all kinds of faults yield: one attempt after the other."""
 
 from __future__ import annotations

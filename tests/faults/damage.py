@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damage to bytes, the same for the same seed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Disks that are full at every stage of an export, quotas, no permission.
 
 The small disks are memory file systems in a namespace of the exporters' own,

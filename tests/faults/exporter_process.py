@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that forks exporters, each of which does one job.
 
 Importing TensorFlow takes seconds, and a process that has run an op cannot be

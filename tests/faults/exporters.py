@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Has exporters do jobs, and looks at what they left."""
 
 from __future__ import annotations

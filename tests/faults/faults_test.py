@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F6: a few faults of each kind; `python -m tests.faults` has them all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives that were made to harm who unpacks them, written by hand.
 
 `ARCHIVES` has, by name, functions that give the bytes of a tar file, which is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Graphs that would touch the machine, or never end, if they were run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modules that were made to harm who checks them, through the script.
 
 Each is checked by `check_module`, as it is installed, from within the module's

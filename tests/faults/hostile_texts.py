@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts that want to be more than text: markup, code, control characters."""
 
 from __future__ import annotations

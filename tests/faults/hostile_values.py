@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile texts in every place where a name can stand.
 
 A text survives if it is refused by a ValueError, or if the page, rendered by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts what a process does, and lets it signal itself at a given count.
 
 What counts: each event that Python's audit hooks tell of files (`open`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signals at points that are spread over an export.
 
 Each exporter is a process of its own. Its target is the old module, the new

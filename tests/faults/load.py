@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many exports in one process: is anything kept that could be let go?
 
 Each model is built anew, exported with verification, and let go. What is

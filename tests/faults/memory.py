@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits on the memory that an exporter may take once its module is built.
 
 Much of the memory is taken by TensorFlow's C++ code, and some by the dynamic

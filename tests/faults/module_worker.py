@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks modules as `check_module` does, each in a process of its own.
 
 Starting Python and TensorFlow takes seconds. This program imports all once

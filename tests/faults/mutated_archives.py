@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The archive reader against hostile and damaged archives.
 
 An archive survives if it is unpacked or refused by an `ArchiveError`, in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checker against damaged and hostile modules.
 
 A module survives if the checker comes back with findings, or the process in

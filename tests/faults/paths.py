@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Targets with odd names, of any length, of any sort, and in odd places."""
 
 from __future__ import annotations

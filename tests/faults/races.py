@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exporters to one path at once, and readers while a module is replaced."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes what a SavedModel says so that it still parses, by a seed."""
 
 from __future__ import annotations

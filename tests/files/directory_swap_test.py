@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F6: a directory takes another one's place in one step where it can."""
 
 from __future__ import annotations

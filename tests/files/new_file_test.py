@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file is there when it is complete, and nothing is left beside it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F6: what killed exports leave is cleaned away, and nothing else is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F6: while a module is replaced, and what is seen of it."""
 
 from __future__ import annotations

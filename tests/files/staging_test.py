@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F6: a module directory either is complete or is not there."""
 
 from __future__ import annotations

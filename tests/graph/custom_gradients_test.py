@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Registered gradients never leave the process; other ones are told of."""
 
 from __future__ import annotations

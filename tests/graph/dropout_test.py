@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dropout on an output is found, by the layer's name (C5)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Excerpts compute what the graph computes, with a few of its ops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions are inlined where they are called, or named by their content."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Taking softmax and sigmoid off in a graph: unit tests (C7).
 
 `tests/conformance/logits_test.py` has the same for whole modules.

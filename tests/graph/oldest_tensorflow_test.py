@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The author is told the oldest TensorFlow, and the node that is to blame."""
 
 import pytest

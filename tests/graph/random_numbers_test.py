@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random numbers are new in each process, and a module has no state of them."""
 
 import numpy as np

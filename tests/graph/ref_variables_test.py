@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reference variables of old graphs become resources, and nothing else does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes that are there twice, or only pass values on, are bypassed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives: the same bytes, nothing of the machine, complete or not there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A publisher's words: their forms, and what C8 demands."""
 
 from __future__ import annotations

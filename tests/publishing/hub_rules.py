@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the public hub demands of a module's page and archive.
 
 Written after the rules of its validator, tfhub.dev's `tools/validator.py` and

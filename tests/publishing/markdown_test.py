@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names in Markdown: text, whatever they look like."""
 
 from __future__ import annotations

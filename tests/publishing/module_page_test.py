@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pages: of the module on disk, in the hub's form, with snippets that run."""
 
 from __future__ import annotations

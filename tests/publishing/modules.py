@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small module for the tests of what is published of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of a network: what comes from what, and how deep it lies."""
 
 from __future__ import annotations

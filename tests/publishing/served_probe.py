@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses a module that a web server has, as its consumers do.
 
   python served_probe.py URL WAY RESULT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives on a web server: found, cached and used by hub's own clients."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A web server on the loopback address, as hubs have one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras Applications, built: their features, sizes and weights."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Existing TF1 Hub modules as sources: conforming, broken, old."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saved Keras models, and the hints about those that cannot be read."""
 
 import json

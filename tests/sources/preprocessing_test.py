@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a network gets to see: pixels in [0, 1] (C12), turned into its own."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a user may have becomes one function on images."""
 
 from __future__ import annotations

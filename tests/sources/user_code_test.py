@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`file.py:name` and `package.module:name` as places of models."""
 
 import sys

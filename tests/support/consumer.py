@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A consumer of modules: plain TF1 graph code, for the tests."""
 
 from __future__ import annotations

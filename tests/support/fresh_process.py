@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses modules in a process that did not make them.
 
 A test hands over what to do and for which modules; one process does all:

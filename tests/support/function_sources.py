@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny models that are functions or a `tf.Module`, for the tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions with custom gradients, right and wrong ones.
 
 Each takes a float tensor [None, 4]. `natural` are those whose gradients are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny Keras models for the tests; each function makes a new one.
 
 `tf.keras` is Keras 2 or Keras 3, depending on TensorFlow's version; tf_keras

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tests' own use of a source, as its author uses it: no builder involved.
 
 Models and functions of TF2 are called eagerly. A TF1 function is built in a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registry of tiny models that the conformance tests run over.
 
 A model listed here is held to every property in `tests/conformance`. What a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small networks, traced, and made runnable without the package's own export.
 
 Shared by the tests of portability: each network is a graph with placeholders

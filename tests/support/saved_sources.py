@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny SavedModels for the tests; each is saved to a directory first."""
 
 from __future__ import annotations

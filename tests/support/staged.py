@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small exports, some without TensorFlow, and what killed ones leave."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions in the manner of TF1, whose order is that of edges alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny Keras models whose layers change variables in unusual ways."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions on variables of a `tf.Module` that change them in all ways."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sources made under a distribution strategy: several values per variable."""
 
 from __future__ import annotations

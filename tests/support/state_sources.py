@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny networks whose training steps change variables in every way there is.
 
 `SOURCES` names them all: each function makes a new source, which gives

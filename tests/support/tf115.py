@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Python 3.7 with TensorFlow 1.15 and hub 0.12, where one can be had.
 
   python3.7 -m venv tf115

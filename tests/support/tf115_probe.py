@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs graphs, and their gradients, in whatever TensorFlow imports it.
 
 As a program it is run by the Python 3.7 of TensorFlow 1.15 (no newer syntax):

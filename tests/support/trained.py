@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DigitsNet with weights that were trained, and without, for the tests."""
 
 from __future__ import annotations

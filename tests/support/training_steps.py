@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of training, at the source and with the module that was made of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Private names stand in one room, and the installed libraries have them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorFlow's log and eager execution are left as they were."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What costs of the interpreter are avoided, and that nothing stays changed."""
 
 from __future__ import annotations

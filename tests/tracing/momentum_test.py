@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """H1: while a model is traced with another momentum, it goes on living."""
 
 from __future__ import annotations

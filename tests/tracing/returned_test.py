@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What functions return, sorted into tasks and endpoints."""
 
 from __future__ import annotations

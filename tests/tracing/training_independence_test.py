@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F2: one trace, where training cannot differ; two in any doubt."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F4: a step of the training variant is the step that the source makes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of variables, unique, and shared by variants (F3)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives from elsewhere: F1, and nothing outside of the given folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of models and weights run no code, and read no other file."""
 
 from __future__ import annotations

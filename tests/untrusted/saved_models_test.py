@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A SavedModel that would touch the machine is not even loaded (F5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every variable gets its value from the checkpoint, or one error says all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checkpoint that a module carries, written without a session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TF1 network as people had them: a session, Adam, moving averages.
 
 It is trained on the digits and exported from its checkpoint, which also has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trained weights from each format: accuracy and outputs are the source's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values from files of weights: all of them, or an error that says why."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names in a checkpoint: prefix, map, regular expressions, averages."""
 
 from __future__ import annotations

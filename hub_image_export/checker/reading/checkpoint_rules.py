@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checkpoint against the variables of each variant (F3)."""
 
 from __future__ import annotations

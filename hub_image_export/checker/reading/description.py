@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module is, as its protos tell: `Report.summary`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a module: which are there, which should not be (F1, F5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules about fine-tuning that the files show (F4, F5, H1)."""
 
 from __future__ import annotations

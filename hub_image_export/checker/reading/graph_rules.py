@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a module's graph may do, and where (F5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an op may do: an allow-list of ops (F5).
 
 An op is allowed if TensorFlow knows it, it is stateless and nothing in its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules about the image input (C12 to C17)."""
 
 from __future__ import annotations

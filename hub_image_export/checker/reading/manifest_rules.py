@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A module against its own manifest, if it has one (F6).
 
 Modules of this package say in `assets.extra/manifest.json` what they are.

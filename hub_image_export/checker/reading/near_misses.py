@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names that were meant to be one of the contract's."""
 
 from __future__ import annotations

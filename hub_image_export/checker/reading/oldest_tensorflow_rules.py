@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether TensorFlow 1.15 loads each variant, and what is to blame if not.
 
 TensorFlow 1.15 is what the legacy pipelines run that the TF1 Hub format is

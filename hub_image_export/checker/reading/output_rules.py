@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules about outputs that the files show (C3 to C7, C10)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parses the protocol buffers of a module; its assets (F1, F5)."""
 
 from __future__ import annotations

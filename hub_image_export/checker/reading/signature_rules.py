@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules about which signatures there are (C1, C2, C6, C9, C10, H1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules about graph variants (F2, F3, C10)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules that need the inference variant to run (C3 to C16)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The golden example: what a module answered when it was made (F6).
 
 Modules of this package have it in `assets.extra/golden.json`. Others may have

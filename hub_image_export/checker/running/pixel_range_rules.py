@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`range-suspicious`: does the module really want pixels in [0, 1]? (C12)"""
 
 from __future__ import annotations

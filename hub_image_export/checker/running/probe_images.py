@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images to try a module with, and how far answers are apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A variant of a module, loaded as a consumer does, ready to run."""
 
 from __future__ import annotations

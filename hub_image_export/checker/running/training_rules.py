@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules that need a variant to be trained a little (F4, F5, H1)."""
 
 from __future__ import annotations

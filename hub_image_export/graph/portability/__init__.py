@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rewrites a graph into one that TensorFlow 1.15 loads, runs, differentiates.
 
 None changes a number, beyond the rounding of float32. What they cannot cure

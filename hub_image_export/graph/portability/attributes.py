@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attributes that TensorFlow 1.15 cannot parse and nobody needs."""
 
 from __future__ import annotations

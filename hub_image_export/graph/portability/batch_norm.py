@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fused batch normalization in training, as TensorFlow 1.15 computes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions and pooling as the CPU kernels of TensorFlow 1.15 have them."""
 
 from __future__ import annotations

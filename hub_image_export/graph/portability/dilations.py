@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dilated convolutions as plain ones on rearranged images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Einsum as matrix products, which TensorFlow 1.15 can differentiate."""
 
 from __future__ import annotations

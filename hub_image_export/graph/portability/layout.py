@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Channels-first computation, which TensorFlow 1.15 has for GPUs only."""
 
 from __future__ import annotations

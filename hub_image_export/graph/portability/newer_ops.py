@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Newer versions of ops, where TensorFlow 1.15 has an older one as good."""
 
 from __future__ import annotations

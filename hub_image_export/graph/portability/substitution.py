@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a rewrite puts several nodes in the place of one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights from files, whatever wrote them: names, shapes, values on demand.
 
 Each reader turns a file or directory into `NamedValues`, and nothing else

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras' own files by the names that stand in them.
 
 `.weights.h5`, legacy `.h5`, and the weights inside of `.keras`. Which value

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one form of all checkpoints: names, and values one at a time."""
 
 from __future__ import annotations

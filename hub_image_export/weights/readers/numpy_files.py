@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`.npz` files: a zip archive with one array for each name."""
 
 from __future__ import annotations

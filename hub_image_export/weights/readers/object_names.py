@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of variables in object-based checkpoints.
 
 Such a checkpoint knows each value by the way through the user's objects

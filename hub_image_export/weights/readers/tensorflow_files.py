@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorFlow's checkpoints: of TF1's Saver, and object-based ones of TF2.
 
 Both are read tensor by tensor; shards and partitioned variables are put

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each rewrite for TensorFlow 1.15 changes the ops, but no number.
 
 Outputs, gradients (of the images and the variables) and the moving averages

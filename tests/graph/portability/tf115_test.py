@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorFlow 1.15 runs and differentiates what is authored here.
 
 Needs a Python 3.7 with TensorFlow 1.15 and numpy, named by the environment
