@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
+from hub_image_export.graph import inline
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef, SavedModel
 from hub_image_export.tensorflow_api.runtime import quiet
@@ -100,6 +102,10 @@ def training_step(
   """
   meta_graph = _meta_graph(path, contract.TRAIN_TAGS)
   fixed_draws.fix(meta_graph.graph_def)
+  # TensorFlow keeps gradients of loops for the process, by the loops' names:
+  # those of consumers would be refused here.
+  graph_def = inline.name_by_content(meta_graph.graph_def, str(uuid.uuid4()))
+  meta_graph.graph_def.CopyFrom(graph_def)
   graph = tf.Graph()
   with quiet(), graph.as_default():
     tf.compat.v1.train.import_meta_graph(meta_graph)

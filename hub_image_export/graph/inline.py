@@ -162,12 +162,16 @@ def _wait_for_effects(
       node.input[:] = [*data_inputs(node), *sorted(controls)]
 
 
-def name_by_content(graph_def: GraphDef) -> GraphDef:
+def name_by_content(graph_def: GraphDef, purpose: str = "") -> GraphDef:
   """Returns the graph with functions named by a hash of their content.
 
   TensorFlow numbers functions within a process, so two modules would clash in
   a consumer's graph; some of its names for arguments have these numbers, too.
   Functions that nothing refers to are left out.
+
+  Args:
+    graph_def: is changed.
+    purpose: hashed along, for names that no other use of the graph has.
   """
   if not graph_def.library.function:
     return graph_def
@@ -192,7 +196,7 @@ def name_by_content(graph_def: GraphDef) -> GraphDef:
       rename(function.node_def)
       function.signature.name = "function"
       content = function.SerializeToString(deterministic=True)
-      digest = hashlib.sha256(content).hexdigest()[:16]
+      digest = hashlib.sha256(purpose.encode() + content).hexdigest()[:16]
       function.signature.name = renamed[name] = f"function_{digest}"
     return renamed.get(name, name)
 
