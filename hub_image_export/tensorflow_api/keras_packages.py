@@ -43,6 +43,33 @@ def _layer_classes() -> tuple[type, ...]:
   return tuple({keras.layers.Layer: None for keras in _packages()})
 
 
+def layer_classes(names: Iterable[str]) -> set[type]:
+  """Layers and models by their public names, of each Keras; the functional one.
+
+  That has no public name, and making a model to find it out would count in the
+  names of the user's models. In Keras' sources since 2.4.
+  """
+  found = {
+    getattr(place, name, None)
+    for keras in _packages()
+    for place in (keras.layers, keras)
+    for name in names
+  }
+  for module in ("models.functional", "engine.functional"):
+    for name in _PACKAGES:
+      loaded = sys.modules.get(f"{name}.src.{module}")
+      found.add(getattr(loaded, "Functional", None))
+  return {cls for cls in found if isinstance(cls, type)}
+
+
+def is_activation(function: Any) -> bool:
+  """Whether it is one of Keras' own activation functions or layers."""
+  name = getattr(function, "__name__", "")
+  return type(function) in layer_classes(("ReLU", "Softmax")) or any(
+    getattr(keras.activations, name, None) is function for keras in _packages()
+  )
+
+
 def is_layer(value: Any) -> bool:
   """Whether `value` is a Keras layer or model, of any Keras."""
   return isinstance(value, _layer_classes())

