@@ -7,16 +7,13 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from hub_image_export import contract
 from hub_image_export.checker import Report
 from hub_image_export.export.comparison import Difference
 from hub_image_export.files.listing import directory_size
+from hub_image_export.tensorflow_api.types import ModuleSpec
 from hub_image_export.weights import checkpoint_writer as weights
-
-if TYPE_CHECKING:
-  from hub_image_export.export.spec import ImageModuleSpec
 
 _MEGABYTE = 1e6
 
@@ -57,7 +54,8 @@ class Summary:
   seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
   @classmethod
-  def start(cls, spec: ImageModuleSpec) -> Summary:
+  def start(cls, spec: ModuleSpec) -> Summary:
+    """A summary of what is about to be written, an `ImageModuleSpec`."""
     return cls(
       image_size=(spec.interface.height, spec.interface.width),
       variants={
@@ -109,7 +107,7 @@ class Summary:
       lines.extend(f"  {key}: {shape}" for key, shape in endpoints.items())
     lines.append(f"Verified:   {self._verdict()}")
     if self.report is not None:
-      lines.append(f"Checked:    {self._findings()}")
+      lines.append(f"Checked:    {self._findings(self.report)}")
     if self.archive:
       lines.append(f"Archive:    {self.archive}")
       lines.append(f"SHA-256:    {self.archive_sha256} (of the archive)")
@@ -135,8 +133,8 @@ class Summary:
     lines += [f"  Note: {note}" for note in self.notes]
     return "\n".join(lines)
 
-  def _findings(self) -> str:
-    warnings = self.report.warnings
+  def _findings(self, report: Report) -> str:
+    warnings = report.warnings
     if not warnings:
       return "conforms to the contract"
     return f"conforms, with {len(warnings)} warnings:" + "".join(

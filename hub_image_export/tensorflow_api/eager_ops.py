@@ -21,14 +21,14 @@ from typing import Any
 # op that is run by its name, also names and values of attributes.
 Handler = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Any]], Any]
 
-_binding = importlib.import_module("tensorflow.python.pywrap_tfe")
+_binding: Any = importlib.import_module("tensorflow.python.pywrap_tfe")
 _context = importlib.import_module("tensorflow.python.eager.context")
 _resources = importlib.import_module(
   "tensorflow.python.ops.resource_variable_ops"
 )
 _thread = threading.local()
 _lock = threading.Lock()
-_installed: list[Handler] = []
+_installed: list[Handler | None] = []
 _own = {
   name: getattr(_binding, name)
   for name in ("TFE_Py_FastPathExecute", "TFE_Py_Execute")
@@ -99,7 +99,7 @@ def handle_data(handle: Any) -> Any:
 @contextlib.contextmanager
 def op_seeds_kept() -> Iterator[None]:
   """Leaves the seeds that `tf.random.set_seed` deals out as they were."""
-  random = getattr(_context.context(), "_rng", None)
+  random: Any = getattr(_context.context(), "_rng", None)
   state = random.getstate() if random is not None else None
   try:
     yield
