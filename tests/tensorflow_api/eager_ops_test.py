@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ops that one thread runs eagerly can be seen and changed, and no others."""
 
 from __future__ import annotations
