@@ -75,38 +75,34 @@ def _check(name: str, labels: tuple[Any, ...]) -> None:
   problems = []
   first: dict[str, int] = {}
   for i, label in enumerate(labels):
-    if not isinstance(label, str):
-      problems.append(
-        f"label {i} is {arguments.shown(label)}: expected a string"
-      )
-    elif not label.strip():
-      problems.append(f"label {i} is blank: expected a name")
-    elif len(label.splitlines()) > 1 or label != label.strip():
-      problems.append(
-        f"label {i} is {arguments.shown(label)}: expected one line, without "
-        "blanks around it"
-      )
-    elif not arguments.is_unicode(label):
-      problems.append(
-        f"label {i} is {arguments.shown(label)}: expected text, as in UTF-8"
-      )
-    elif any(unicodedata.category(c) in ("Cc", "Cs") for c in label):
-      problems.append(
-        f"label {i} is {label[:50]!r}: expected no control characters"
-      )
-    elif len(label) > MAX_LENGTH:
-      problems.append(
-        f"label {i} has {len(label)} characters: expected at most {MAX_LENGTH}"
-      )
-    elif label in first:
+    problem = _problem(label)
+    if problem:
+      problems.append(f"label {i} {problem}")
+    elif first.setdefault(label, i) != i:
       problems.append(
         f"labels {first[label]} and {i} are both {arguments.shown(label)}"
       )
-    else:
-      first[label] = i
   if problems:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
     raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
+
+
+def _problem(label: Any) -> str | None:
+  """What is wrong with one name: "is 3: expected a string"."""
+  found = f"is {arguments.shown(label)}: expected"
+  if not isinstance(label, str):
+    return f"{found} a string"
+  if not label.strip():
+    return "is blank: expected a name"
+  if len(label.splitlines()) > 1 or label != label.strip():
+    return f"{found} one line, without blanks around it"
+  if not arguments.is_unicode(label):
+    return f"{found} text, as in UTF-8"
+  if any(unicodedata.category(c) in ("Cc", "Cs") for c in label):
+    return f"{found} no control characters"
+  if len(label) > MAX_LENGTH:
+    return f"has {len(label)} characters: expected at most {MAX_LENGTH}"
+  return None
 
 
 def check_width(labels: tuple[str, ...] | None, width: int) -> None:

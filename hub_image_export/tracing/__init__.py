@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A room of hub_image_export."""
+"""From a source to a graph for each variant, and the variables they share.
+
+`trace` runs the source once for each variant, `returned` judges what it gave,
+`variants` makes a module's graphs of that, and `image_function` holds them. The
+room takes from `sources`, `graph`, `weights` and what stands below them.
+"""

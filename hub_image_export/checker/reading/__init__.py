@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A room of hub_image_export."""
+"""The rules that the files of a module show: nothing of it is run."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A room of hub_image_export."""
+"""The rules that show when a module is run, as its consumers run it."""
