@@ -28,6 +28,7 @@ from hub_image_export.tensorflow_api import eager_ops, keras_packages, private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.trace import compute, converted, record_variables
+from hub_image_export.weights.variable import handle_of
 
 Objective = Callable[[dict[str, Any]], Any]
 v1 = tf.compat.v1
@@ -144,7 +145,7 @@ class SourceRun:
     values = {
       names.get(id(handle)) or _name_of(handle): copies.value(handle)
       for handle in copies.changed()
-      if id(handle) in names or not _is_random_state(handle)
+      if id(handle) in names or not _is_no_part_of_modules(handle)
     }
     return Step(
       {key: output.numpy() for key, output in outputs.items()},
@@ -292,8 +293,12 @@ def _sum(penalties: list[list[Any]]) -> float:
   return sum(v * max(count[v] for count in counts) for v in values)
 
 
-def _is_random_state(handle: Any) -> bool:
-  """Holds for the seeds of Keras 3, and the states of `tf.random.Generator`."""
+def _is_no_part_of_modules(handle: Any) -> bool:
+  """Holds for the seeds of Keras 3, the states of `tf.random.Generator`, and
+  what a distribution strategy keeps beside the first replica.
+  """
+  if private.is_further_replica(handle):
+    return True
   data = eager_ops.handle_data(handle)
   shape = tf.TensorShape(data.shape)
   return tf.as_dtype(data.dtype).is_integer and shape.rank == 1
@@ -302,7 +307,7 @@ def _is_random_state(handle: Any) -> bool:
 def _name_of(handle: Any) -> str:
   """The name of a variable that only its handle is known of."""
   for value in gc.get_objects():
-    if issubclass(type(value), tf.Variable) and value.handle is handle:
+    if issubclass(type(value), tf.Variable) and handle_of(value) is handle:
       return value.name
   return "without a name"
 

@@ -151,8 +151,19 @@ def replicas(variable: Any) -> tuple[Any, ...]:
   2.2. Noticed by tests/tracing/training_steps_test.py (replicas).
   """
   handle = getattr(variable, "_handle", None)
-  container = getattr(handle, "_distributed_container", lambda: None)()
-  return tuple(getattr(container or variable, "_values", None) or ())
+  container = _container(handle)
+  owner = variable if container is None else container
+  return tuple(getattr(owner, "_values", None) or ())
+
+
+def _container(handle: Tensor) -> Any:
+  return getattr(handle, "_distributed_container", lambda: None)()
+
+
+def is_further_replica(handle: Tensor) -> bool:
+  """Whether it is of a variable that a strategy keeps beside the first."""
+  container = _container(handle)
+  return container is not None and container._values[0].handle is not handle
 
 
 def first_replica(variable: Any) -> Any:
