@@ -9,11 +9,14 @@ in the graph itself.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
-from hub_image_export.graph.called_functions import CALLS
+from hub_image_export.graph.called_functions import CALLS, LOOPS, called
 from hub_image_export.graph.graph_defs import (
+  all_nodes,
   canonical,
   data_inputs,
   is_ordered,
@@ -25,7 +28,11 @@ from hub_image_export.graph.graph_defs import (
 from hub_image_export.graph.program_order import in_program_order
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.private import function_def_to_graph_def
-from hub_image_export.tensorflow_api.protos import GraphDef
+from hub_image_export.tensorflow_api.protos import (
+  FunctionDef,
+  GraphDef,
+  NodeDef,
+)
 
 
 def inline_calls(graph_def: GraphDef) -> GraphDef:
@@ -44,6 +51,11 @@ def inline_calls(graph_def: GraphDef) -> GraphDef:
       function.node_def.extend(nodes)
       for key, tensor in list(function.ret.items()):
         function.ret[key] = outputs.get(canonical(tensor), tensor)
+    present = {node.name for node in function.node_def}
+    for key in list(function.signature.control_output):
+      if function.control_ret[key] not in present:  # It was a call.
+        del function.control_ret[key]
+        function.signature.control_output.remove(key)
   while any(_is_call(node, bodies) for node in result.node):
     nodes, _ = _inline_once(result.node, bodies, _body)
     replace_nodes(result, nodes)
@@ -169,6 +181,10 @@ def name_by_content(graph_def: GraphDef, purpose: str = "") -> GraphDef:
   a consumer's graph; some of its names for arguments have these numbers, too.
   Functions that nothing refers to are left out.
 
+  Equal functions become one, but not those of loops: to differentiate a loop,
+  TensorFlow adds functions whose names are made of theirs, and whose content
+  is not alike for equal ones. So these have names that no other graph has.
+
   Args:
     graph_def: is changed.
     purpose: hashed along, for names that no other use of the graph has.
@@ -177,31 +193,64 @@ def name_by_content(graph_def: GraphDef, purpose: str = "") -> GraphDef:
     return graph_def
   bodies = {f.signature.name: f for f in graph_def.library.function}
   renamed: dict[str, str] = {}
+  numbers: dict[str, int] = collections.Counter()
+  of_loops: list[str] = []
   result = GraphDef(versions=graph_def.versions)
   result.node.extend(graph_def.node)
 
   def rename(nodes) -> None:
     for node in nodes:
-      for key in sorted(node.attr):
-        value = node.attr[key]
-        references = [value.func] if value.HasField("func") else value.list.func
-        for reference in references:
-          reference.name = final_name(reference.name)
+      for reference in _references(node):
+        if reference.name in bodies:
+          reference.name = final_name(reference.name, node.op in LOOPS)
 
-  def final_name(name: str) -> str:
-    if name not in renamed and name in bodies:
-      function = result.library.function.add()
-      function.CopyFrom(bodies[name])
-      _number_arguments(function)
-      rename(function.node_def)
-      function.signature.name = "function"
-      content = function.SerializeToString(deterministic=True)
-      digest = hashlib.sha256(purpose.encode() + content).hexdigest()[:16]
-      function.signature.name = renamed[name] = f"function_{digest}"
-    return renamed.get(name, name)
+  def final_name(name: str, of_loop: bool) -> str:
+    of_loop = of_loop or _has_loops(name, bodies)
+    if name in renamed and not of_loop:
+      return renamed[name]
+    function = FunctionDef()
+    function.CopyFrom(bodies[name])
+    _number_arguments(function)
+    rename(function.node_def)
+    function.signature.name = "function"
+    content = function.SerializeToString(deterministic=True)
+    digest = hashlib.sha256(purpose.encode() + content).hexdigest()[:16]
+    final = f"function_{digest}"
+    numbers[final] += 1
+    if of_loop:
+      final = f"{final}_{numbers[final]}"
+      of_loops.append(final)
+    if numbers[final] <= 1:
+      function.signature.name = final
+      result.library.function.append(function)
+    renamed[name] = final
+    return final
 
   rename(result.node)
+  content = result.SerializeToString(deterministic=True) if of_loops else b""
+  graph = hashlib.sha256(content).hexdigest()[:16]
+  unique = {name: f"{name}_{graph}" for name in of_loops}
+  for node in all_nodes(result) if of_loops else ():
+    for reference in _references(node):
+      reference.name = unique.get(reference.name, reference.name)
+  for function in result.library.function:
+    name = function.signature.name
+    function.signature.name = unique.get(name, name)
   return result
+
+
+def _references(node: NodeDef) -> list[Any]:
+  """References to functions in all of a node's attributes."""
+  values = [node.attr[key] for key in sorted(node.attr)]
+  return [f for v in values for f in (*v.list.func, v.func) if f.name]
+
+
+def _has_loops(name: str, bodies) -> bool:
+  """Whether a function has loops, in itself or further down."""
+  return any(
+    node.op in LOOPS or any(_has_loops(f.name, bodies) for f in called(node))
+    for node in bodies[name].node_def
+  )
 
 
 def _number_arguments(function) -> None:

@@ -152,3 +152,61 @@ def test_unused_functions_are_left_out():
   inlined = functions.inline_calls(graph_def)
   assert graph_def.library.function
   assert not functions.name_by_content(inlined).library.function
+
+
+def powers(constant):
+  """A loop that runs a given number of times; other constants, other bodies."""
+
+  def function(x):
+    return tf.while_loop(
+      lambda i, _: i < 2,
+      lambda i, y: (i + 1, y * tf.sin(x) + constant),
+      [0, x],
+    )[1]
+
+  return function
+
+
+def branches(x):
+  return tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.sin(x), lambda: tf.cos(x))
+
+
+EQUAL = {
+  "loops": lambda x, f: tf.function(f)(x) + tf.function(f)(2.0 * x),
+  "one_function_twice": lambda x, f: sum(map(tf.function(f), [x, 2.0 * x])),
+  "loops_in_a_loop": lambda x, f: tf.while_loop(
+    lambda i, _: i < 2, lambda i, y: (i + 1, 0.5 * f(f(y))), [0, x]
+  )[1],
+  "loops_in_branches": lambda x, f: sum(
+    tf.cond(y[0] > 0.0, lambda y=y: f(y), lambda y=y: y) for y in (x, 2.0 * x)
+  ),
+  "functions_in_branches": lambda x, f: sum(
+    tf.cond(y[0] > 0.0, lambda y=y: tf.function(f)(y), lambda y=y: y)
+    for y in (x, 2.0 * x)
+  ),
+  "branches": lambda x, f: branches(x) + branches(2.0 * x),
+}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_equal_functions_can_be_differentiated(name):
+  """TensorFlow makes names of functions out of those of loops' bodies."""
+  # In one process, these names stay taken.
+  loop = powers(float(list(EQUAL).index(name)))
+  value = tf.constant([0.5, 1.5])
+  with tf.GradientTape() as tape:
+    tape.watch(value)
+    y = EQUAL[name](value, loop)
+  expected = tape.gradient(y, value).numpy()
+  graph_def, names = _named(lambda x: tf.identity(EQUAL[name](x, loop)))
+  with tf.Graph().as_default(), v1.Session() as session:
+    x = tf.constant(value.numpy())
+    y = v1.import_graph_def(graph_def, {"x": x}, names)
+    gradient = session.run(v1.gradients(y, x))[0]
+  np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+
+
+def test_equal_branches_are_one_function():
+  fn = tf.function(branches)
+  graph_def, _ = _named(lambda x: fn(x) + fn(2.0 * x))
+  assert len(graph_def.library.function) == 2
