@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order of a program: edges first, then as nodes were made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeds are no part of a module, wherever their draws are (F2, F4)."""
 
 from __future__ import annotations

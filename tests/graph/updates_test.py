@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """State as values: what reads see, and what is assigned at the end."""
 
 from __future__ import annotations
