@@ -20,7 +20,7 @@ def another_size(interface: Interface) -> tuple[int, int]:
 
 def run(source: Any, images: Any, interface: Interface) -> Any:
   """What a reference gives for images, in signatures without momentum."""
-  hparams = [
-    tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
-  ] * interface.bn_hparams
-  return source(tf.constant(images), *hparams)
+  if not interface.bn_hparams:
+    return source(tf.constant(images))
+  momentum = tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
+  return source(tf.constant(images), momentum)
