@@ -1,7 +1,6 @@
-# SPDX-License-Identifier: Apache-2.0
 """Each wrong function or model has its own clear error: got, expected, cure.
 
-A row is `(id, fn, exception, words of the message)`.
+By exception and name: what makes it, and words of the message.
 """
 
 from __future__ import annotations
@@ -29,149 +28,137 @@ from tests.support.models import CLASSES, FEATURES
 
 v1 = tf.compat.v1
 
-FUNCTIONS = [
-  ("none", lambda: None, TypeError, ["NoneType", "Keras model"]),
-  ("number", lambda: 3, TypeError, ["int", "(3)", "function on images"]),
-  ("class", lambda: keras.Model, TypeError, ["class Model", "instance"]),
-  ("no_such_path", lambda: "/no/such", ValueError, ["/no/such", "saved_model"]),
-  (
-    "raises",
-    lambda: raising,
-    hie.SourceError,
-    ["raising", "training variant", "the training part is broken"],
-  ),
-  (
-    "other_size",
-    sequential(16, 16, 3),
-    ValueError,
-    ["16x16", "height=12, width=10"],
-  ),
-  ("several_inputs", two_inputs, ValueError, ["2 inputs", "C13"]),
-  ("one_channel", sequential(12, 10, 1), ValueError, ["1 channels", "3, RGB"]),
-  ("four_channels", sequential(12, 10, 4), ValueError, ["4 channels", "C12"]),
-  (
-    "integer_images",
-    integer_images,
-    ValueError,
-    ["uint8", "float32", "convert_image_dtype"],
-  ),
-  (
-    "channels_first_input",
-    sequential(3, 12, 10),
-    ValueError,
-    ["channels_first", "channels_last", "C17"],
-  ),
-  (
-    "channels_first_layer",
-    channels_first,
-    ValueError,
-    ["channels_first", "pool", "C17"],
-  ),
-  (
-    "fixed_batch_of_a_model",
-    sequential(12, 10, 3, batch_size=8),
-    ValueError,
-    ["batch size of 8", "C14"],
-  ),
-  ("rank_4", returning(lambda x: x), ValueError, ["shape", "Pool it"]),
-  (
-    "rank_1",
-    returning(lambda x: tf.reduce_mean(x, [1, 2, 3])),
-    ValueError,
-    ["[batch_size, width]", "Reshape"],
-  ),
-  (
-    "integers",
-    returning(lambda x: tf.cast(ok(x), tf.int32)),
-    ValueError,
-    ["int32", "float32"],
-  ),
-  (
-    "unknown_width",
-    returning(lambda x: v1.placeholder_with_default(ok(x), [None, None])),
-    ValueError,
-    ["unknown width", "constant"],
-  ),
-  (
-    "fixed_batch",
-    returning(lambda x: tf.zeros([8, 3]) + tf.reduce_mean(x)),
-    ValueError,
-    ["fixed batch size", "C14"],
-  ),
-  ("no_tensor", returning(lambda x: "text"), TypeError, ["str", "tensor"]),
-  ("nothing", returning(lambda x: None), TypeError, ["NoneType", "tensor"]),
-  (
-    "three_values",
-    returning(lambda x: (ok(x), ok(x), ok(x))),
-    TypeError,
-    ["tuple of 3", "dict of endpoints"],
-  ),
-  (
-    "dict_without_default",
-    returning(lambda x: {"features": ok(x)}),
-    ValueError,
-    ["features", "'default'"],
-  ),
-  (
-    "sparse",
-    returning(lambda x: tf.sparse.from_dense(ok(x))),
-    TypeError,
-    ["SparseTensor", "to_dense"],
-  ),
-  (
-    "ragged",
-    returning(lambda x: tf.RaggedTensor.from_tensor(ok(x))),
-    TypeError,
-    ["RaggedTensor", "to_tensor"],
-  ),
-  (
-    "endpoint_is_no_tensor",
-    returning(lambda x: (ok(x), {"mine": [1, 2]})),
-    TypeError,
-    ["mine", "list", "tensor"],
-  ),
-  (
-    "endpoint_is_sparse",
-    returning(lambda x: (ok(x), {"mine": tf.sparse.from_dense(ok(x))})),
-    TypeError,
-    ["mine", "SparseTensor"],
-  ),
-  (
-    "endpoint_has_no_name",
-    returning(lambda x: (ok(x), {3: ok(x)})),
-    TypeError,
-    ["3", "string"],
-  ),
-  (
-    "endpoint_called_default",
-    returning(lambda x: (ok(x), {"default": ok(x)})),
-    ValueError,
-    ["'default'", "rename"],
-  ),
-  (
-    "collections",
-    collecting("losses", "my_own"),
-    ValueError,
-    ["losses", "my_own", "drop_collections="],
-  ),
-  ("lookup_table", lambda: table, ValueError, ["lookup table", "module"]),
-  ("numpy_function", lambda: python, ValueError, ["PyFunc", "F5"]),
-  (
-    "gradient_reversal",
-    lambda: reversing,
-    ValueError,
-    ["gradients of their own", "allow_custom_gradients=True"],
-  ),
-]
+_FUNCTIONS = {
+  TypeError: {
+    "none": (lambda: None, "NoneType", "Keras model"),
+    "number": (lambda: 3, "int", "(3)", "function on images"),
+    "class": (lambda: keras.Model, "class Model", "instance"),
+    "no_tensor": (returning(lambda x: "text"), "str", "tensor"),
+    "nothing": (returning(lambda x: None), "NoneType", "tensor"),
+    "three_values": (
+      returning(lambda x: (ok(x), ok(x), ok(x))),
+      "tuple of 3",
+      "dict of endpoints",
+    ),
+    "sparse": (
+      returning(lambda x: tf.sparse.from_dense(ok(x))),
+      "SparseTensor",
+      "to_dense",
+    ),
+    "ragged": (
+      returning(lambda x: tf.RaggedTensor.from_tensor(ok(x))),
+      "RaggedTensor",
+      "to_tensor",
+    ),
+    "endpoint_is_no_tensor": (
+      returning(lambda x: (ok(x), {"mine": [1, 2]})),
+      "mine",
+      "list",
+      "tensor",
+    ),
+    "endpoint_is_sparse": (
+      returning(lambda x: (ok(x), {"mine": tf.sparse.from_dense(ok(x))})),
+      "mine",
+      "SparseTensor",
+    ),
+    "endpoint_has_no_name": (
+      returning(lambda x: (ok(x), {3: ok(x)})),
+      "3",
+      "string",
+    ),
+  },
+  ValueError: {
+    "no_such_path": (lambda: "/no/such", "/no/such", "saved_model"),
+    "other_size": (sequential(16, 16, 3), "16x16", "height=12, width=10"),
+    "several_inputs": (two_inputs, "2 inputs", "C13"),
+    "one_channel": (sequential(12, 10, 1), "1 channels", "3, RGB"),
+    "four_channels": (sequential(12, 10, 4), "4 channels", "C12"),
+    "integer_images": (
+      integer_images,
+      "uint8",
+      "float32",
+      "convert_image_dtype",
+    ),
+    "channels_first_input": (
+      sequential(3, 12, 10),
+      "channels_first",
+      "channels_last",
+      "C17",
+    ),
+    "channels_first_layer": (channels_first, "channels_first", "pool", "C17"),
+    "fixed_batch_of_a_model": (
+      sequential(12, 10, 3, batch_size=8),
+      "batch size of 8",
+      "C14",
+    ),
+    "rank_4": (returning(lambda x: x), "shape", "Pool it"),
+    "rank_1": (
+      returning(lambda x: tf.reduce_mean(x, [1, 2, 3])),
+      "[batch_size, width]",
+      "Reshape",
+    ),
+    "integers": (
+      returning(lambda x: tf.cast(ok(x), tf.int32)),
+      "int32",
+      "float32",
+    ),
+    "unknown_width": (
+      returning(lambda x: v1.placeholder_with_default(ok(x), [None, None])),
+      "unknown width",
+      "constant",
+    ),
+    "fixed_batch": (
+      returning(lambda x: tf.zeros([8, 3]) + tf.reduce_mean(x)),
+      "fixed batch size",
+      "C14",
+    ),
+    "dict_without_default": (
+      returning(lambda x: {"features": ok(x)}),
+      "features",
+      "'default'",
+    ),
+    "endpoint_called_default": (
+      returning(lambda x: (ok(x), {"default": ok(x)})),
+      "'default'",
+      "rename",
+    ),
+    "collections": (
+      collecting("losses", "my_own"),
+      "losses",
+      "my_own",
+      "drop_collections=",
+    ),
+    "lookup_table": (lambda: table, "lookup table", "module"),
+    "numpy_function": (lambda: python, "PyFunc", "F5"),
+    "gradient_reversal": (
+      lambda: reversing,
+      "gradients of their own",
+      "allow_custom_gradients=True",
+    ),
+  },
+  hie.SourceError: {
+    "raises": (
+      lambda: raising,
+      "raising",
+      "training variant",
+      "the training part is broken",
+    ),
+  },
+}
 
 
 @pytest.mark.parametrize(
-  ("fn", "exception", "words"),
-  [pytest.param(*row[1:], id=row[0]) for row in FUNCTIONS],
+  ("exception", "row"),
+  [
+    pytest.param(exception, row, id=name)
+    for exception, rows in _FUNCTIONS.items()
+    for name, row in rows.items()
+  ],
 )
-def test_function(fn, exception, words):
+def test_function(exception, row):
+  make, *words = row
   check_error(
-    lambda: hie.make_feature_vector_module(fn(), 12, 10), exception, words
+    lambda: hie.make_feature_vector_module(make(), 12, 10), exception, words
   )
 
 

@@ -62,6 +62,7 @@ def _readme_programs():
   return [pytest.param(code, id=title) for title, code in programs(text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", _readme_programs())
 def test_section_runs(code, tmp_path):
   # A file: TensorFlow's autograph reads the source of functions.

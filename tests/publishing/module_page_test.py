@@ -90,6 +90,7 @@ def _run_snippets(made, name, folder, python, first=""):
   return snippets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PAGES)
 def test_snippets_run_as_they_stand(name, made, tmp_path):
   # Lets tensorflow_hub 0.15 be imported where TensorFlow is newer than it.

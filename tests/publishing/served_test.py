@@ -21,6 +21,7 @@ _ROOT = _PROBE.parents[2]
 _PATH = "/pets/1.tar.gz"
 _HUB_0_16 = os.environ.get("HIE_HUB016_PATH")
 
+pytestmark = pytest.mark.slow
 needs_hub_0_16 = pytest.mark.skipif(
   not _HUB_0_16,
   reason="HIE_HUB016_PATH does not name a directory with tensorflow_hub 0.16 "
