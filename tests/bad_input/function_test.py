@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each wrong function or model has its own clear error: got, expected, cure.
 
 By exception and name: what makes it, and words of the message.
