@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from hub_image_export.graph.state_ops import UNORDERED, Cell
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tracing.trace import Trace
@@ -108,6 +110,7 @@ class VariableTable:
         f"the variable {source.name!r} has the shape {source.shape}: expected "
         "one that is known. Make it without an argument shape"
       )
+    _check_replicas(source)
     found = self._by_handle.get(id(source.handle))
     if found is None and made:
       found = self._made.get(source.name)
@@ -128,6 +131,17 @@ class VariableTable:
       name = f"{base}_{count}"
     self._names.add(name)
     return name
+
+
+def _check_replicas(source: Any) -> None:
+  """A module has one value of a variable: that of all replicas."""
+  values = [replica.numpy() for replica in private.replicas(source)]
+  if any(not np.array_equal(value, values[0]) for value in values[1:]):
+    raise ValueError(
+      f"the replicas of the variable {source.name!r} have different values: "
+      "expected one, which is what a module has. Assign what the variable "
+      "reads as, within the strategy's scope: v.assign(v.read_value())"
+    )
 
 
 def _keras_variables(trace: Trace) -> dict[int, tuple[str, bool]]:

@@ -54,5 +54,11 @@ def replicas_of_a_module() -> Source:
     return state_modules.running_mean_used_at_once()
 
 
+@_source
+def replicas_in_control_flow() -> Source:
+  with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    return state_modules.written_in_control_flow()
+
+
 if not _two_processors():
   SOURCES.clear()
