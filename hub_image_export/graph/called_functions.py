@@ -24,7 +24,7 @@ def called(node: NodeDef) -> list[Any]:
 
   A loop's body comes before its condition.
   """
-  found = []
+  found: list[Any] = []
   for name in _CALLING.get(node.op, ()):
     value = node.attr[name]
     found += [value.func] if value.HasField("func") else value.list.func

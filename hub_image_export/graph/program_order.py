@@ -32,7 +32,8 @@ def in_program_order(
   """
   nodes = list(nodes)
   index = {node.name: i for i, node in enumerate(nodes)}
-  waits_for, users = [], [[] for _ in nodes]
+  waits_for: list[int] = []
+  users: list[list[int]] = [[] for _ in nodes]
   for i, node in enumerate(nodes):
     needed = {index[n] for n in map(node_of, node.input) if n in index}
     if node.op == "Merge":  # Closes a loop.

@@ -152,8 +152,11 @@ class _Seeds:
       raise _OtherUseError
     references = called(node)
     if node.op not in LOOPS:
-      outputs = [self._of_function(f.name, arguments) for f in references]
-      return {(node.name, i) for i in set().union(*outputs)}
+      return {
+        (node.name, i)
+        for reference in references
+        for i in self._of_function(reference.name, arguments)
+      }
     body, condition = references
     # What a round of a loop returns is what the next one is given.
     while not arguments.issuperset(

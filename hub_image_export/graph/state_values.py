@@ -147,8 +147,9 @@ class Walk:
 
   def wrote(self, cell: Cell, node: NodeDef, value: str | _Value) -> None:
     """Takes note that the variable has another value from now on."""
-    known = isinstance(value, _Value)
-    self._values[cell] = value if known else _Value(value)
+    if isinstance(value, str):
+      value = _Value(value)
+    self._values[cell] = value
     self.written.setdefault(cell, []).append(node)
 
   def _read(self, node: NodeDef, cell: Cell, branched: bool) -> None:
@@ -197,12 +198,12 @@ class Walk:
   def _tensor(self, cell: Cell, value: _Value | None) -> str:
     if value is None:
       return self._first(cell)
-    if value.tensor is None:
+    if value.tensor is None and value.write is not None:
       before = value.before
       value.tensor = value_written(
         self.make, value.write, cell, lambda: self._tensor(cell, before)
       )
-    return value.tensor
+    return value.tensor or ""
 
   def _first(self, cell: Cell) -> str:
     """The value that it came with: gradients reach the variable by this."""

@@ -68,7 +68,7 @@ class Request:
       tasks[contract.IMAGE_FEATURE_VECTOR] = _pooled(
         features, self.feature_layer
       )
-    endpoints = [
+    pairs = [
       *endpoints.items(),
       *(
         (name, _layer_output(layers, name, "endpoints"))
@@ -77,7 +77,7 @@ class Request:
     ]
     return Results(
       tasks={name: _task_output(name, tasks[name]) for name in sorted(tasks)},
-      endpoints=_prefixed(endpoints, self.arch_name),
+      endpoints=_prefixed(pairs, self.arch_name),
     )
 
   @property

@@ -231,3 +231,45 @@ def tf1_equal_penalties() -> Source:
     return result
 
   return Source(fn=fn, owner=None, call=None)
+
+
+@_source
+def tf1_counter_decides() -> Source:
+  def step(mean, x):
+    steps = v1.get_variable(
+      "steps", [], tf.int64, v1.zeros_initializer(), trainable=False
+    )
+    with tf.control_dependencies([v1.assign_add(steps, 1)]):
+      weight = 1.0 / (1.0 + tf.cast(steps.read_value(), tf.float32))
+    new = (1.0 - weight) * mean + weight * tf.reduce_mean(x, 0)
+    _update(v1.assign(mean, new))
+
+  return _tf1(step)
+
+
+@_source
+def tf1_update_in_case() -> Source:
+  def step(mean, x):
+    bright = tf.reduce_mean(x)
+    cases = [
+      (bright > 99.0, lambda: v1.assign(mean, 0.0 * mean)),
+      (bright > 0.0, lambda: v1.assign_add(mean, tf.reduce_mean(x, 0))),
+    ]
+    _update(v1.case(cases, default=mean.read_value))
+
+  return _tf1(step)
+
+
+@_source
+def tf1_power_iteration() -> Source:
+  def step(mean, x):
+    options = {"initializer": v1.random_uniform_initializer(0.1, 0.6, seed=3)}
+    weights = v1.get_variable("weights", [4, 3], **options)
+    u = v1.get_variable("u", [1, 3], trainable=False, **options)
+    v = tf.nn.l2_normalize(tf.matmul(u, weights, transpose_b=True))
+    new = tf.nn.l2_normalize(tf.matmul(v, weights))
+    sigma = tf.matmul(tf.matmul(v, weights), new, transpose_b=True)
+    with tf.control_dependencies([v1.assign(u, tf.stop_gradient(new))]):
+      return x @ (weights / sigma)
+
+  return _tf1(step)

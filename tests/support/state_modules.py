@@ -311,3 +311,71 @@ def eager_variables_of_a_function() -> Source:
     return x - mean
 
   return Source(fn=fn, owner=owner, call=fn)
+
+
+@_source
+def swapped() -> Source:
+  """Two variables, each assigned what comes from the other."""
+
+  def step(state, x, images):
+    if images is not None:
+      old = state.a + 0.0
+      state.a.assign(state.b)
+      state.b.assign(0.5 * old + tf.reduce_mean(x))
+    return x + state.a - 2.0 * state.b
+
+  return _stateful(step, a=tf.ones([4]), b=tf.fill([4], 3.0))
+
+
+@_source
+def trained_in_loop() -> Source:
+  """Rounds read what the one before assigned; gradients do not follow."""
+
+  def step(state, x, images):
+    if images is None:
+      return x @ state.trained
+
+    def body(i, y):
+      y = tf.tanh(y @ state.trained)
+      state.trained.assign(0.9 * state.trained + 0.01 * tf.reduce_sum(y))
+      return i + 1, y
+
+    return tf.while_loop(lambda i, y: i < 3, body, (0, x))[1]
+
+  weights = np.random.RandomState(0).normal(size=(4, 4)).astype(np.float32)
+  return _stateful(step, trained=0.3 * weights)
+
+
+@_source
+def quantized_to_codes() -> Source:
+  """Codes of vectors, averaged over batches, and straight-through gradients."""
+
+  def step(state, x, images):
+    codes = state.codes + 0.0
+    nearest = tf.argmin(tf.reduce_sum((x[:, None] - codes) ** 2, -1), 1)
+    if images is not None:
+      chosen = tf.one_hot(nearest, 5)
+      counts = 0.9 * state.counts + 0.1 * tf.reduce_sum(chosen, 0)
+      state.counts.assign(counts)
+      sums = tf.matmul(chosen, x, transpose_a=True)
+      state.sums.assign(0.9 * state.sums + 0.1 * sums)
+      state.codes.assign(state.sums / (state.counts[:, None] + 1e-3))
+    return x + tf.stop_gradient(tf.gather(codes, nearest) - x)
+
+  values = np.random.RandomState(0).uniform(size=(5, 4)).astype(np.float32)
+  return _stateful(step, codes=values, sums=values, counts=tf.ones([5]))
+
+
+@_source
+def every_second_step() -> Source:
+  def step(state, x, images):
+    if images is not None:
+      state.steps.assign_add(1)
+      tf.cond(
+        state.steps % 2 == 0,
+        lambda: state.mean.assign(tf.reduce_mean(x, 0)),
+        state.mean.value,
+      )
+    return x * state.mean
+
+  return _stateful(step, mean=tf.ones([4]), steps=0)
