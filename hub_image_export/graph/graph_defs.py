@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.graph.called_functions import drop_uncalled
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
@@ -170,10 +171,11 @@ def descendants(graph_def: GraphDef, names: Iterable[str]) -> set[str]:
 
 
 def prune(graph_def: GraphDef, tensors: Iterable[str]) -> GraphDef:
-  """A copy with what `tensors` depend on, in the same order."""
+  """A copy with what `tensors` depend on, functions too, in the same order."""
   kept = ancestors(graph_def, tensors)
   pruned = GraphDef(versions=graph_def.versions, library=graph_def.library)
   pruned.node.extend(node for node in graph_def.node if node.name in kept)
+  drop_uncalled(pruned)
   return pruned
 
 

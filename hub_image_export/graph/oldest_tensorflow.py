@@ -144,11 +144,10 @@ def _is_grouped(node: NodeDef, by_name: dict[str, NodeDef]) -> bool:
   for name in node.input[:2]:
     source = by_name.get(graph_defs.node_of(name))
     index = graph_defs.output_index(name)
-    shapes.append(source and graph_defs.output_shape(source, index))
-  x, kernel = shapes
-  return bool(x and kernel and None not in (x[-1], kernel[-2])) and (
-    x[-1] != kernel[-2]
-  )
+    shape = graph_defs.output_shape(source, index) if source else None
+    shapes.append(shape or [None, None])
+  channels, of_group = shapes[0][-1], shapes[1][-2]
+  return None not in (channels, of_group) and channels != of_group
 
 
 def _missing_gradient(node: NodeDef, trained: Trained) -> str | None:

@@ -8,7 +8,10 @@ modules, and functions on eager variables, want resources.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hub_image_export.graph.graph_defs import canonical, node_of
+from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.protos import GraphDef
 
 VARIABLE_OPS = frozenset({"VariableV2", "Variable"})
@@ -25,23 +28,6 @@ _VALUES = {
   "RefExit": "Exit",
   "RefNextIteration": "NextIteration",
 }
-_CHANGES = frozenset(
-  {
-    "CountUpTo",
-    "ScatterAdd",
-    "ScatterDiv",
-    "ScatterMax",
-    "ScatterMin",
-    "ScatterMul",
-    "ScatterNdAdd",
-    "ScatterNdSub",
-    "ScatterNdUpdate",
-    "ScatterSub",
-    "ScatterUpdate",
-    "StridedSliceAssign",
-  }
-)
-_OPTIMIZERS = ("Apply", "SparseApply")
 
 
 def use_resources(graph_def: GraphDef) -> GraphDef:
@@ -85,7 +71,7 @@ def use_resources(graph_def: GraphDef) -> GraphDef:
       )
   reads = {name: f"{name}/read_value" for name in dtypes}
   _redirect(result, {**reads, **read_after}, set(dtypes))
-  _refuse_others(result, set(reads.values()))
+  _refuse_others(result, {*reads.values(), *read_after.values()})
   return result
 
 
@@ -97,7 +83,7 @@ def _assign(node) -> None:
 
 
 def _add_read(
-  graph_def: GraphDef, name: str, variable: str, dtype: int, after: list[str]
+  graph_def: GraphDef, name: str, variable: str, dtype: Any, after: list[str]
 ) -> None:
   node = graph_def.node.add(
     name=name, op="ReadVariableOp", input=[variable, *after]
@@ -119,12 +105,14 @@ def _redirect(
 
 
 def _refuse_others(graph_def: GraphDef, reads: set[str]) -> None:
-  """Ops with reference inputs that have no counterpart here."""
+  """Ops that take references and have no counterpart here."""
   for node in graph_def.node:
-    changes = node.op in _CHANGES or node.op.startswith(_OPTIMIZERS)
-    if changes and node.input[0] in reads:
-      raise ValueError(
-        f"the op {node.name!r} ({node.op}) changes a reference variable in a "
-        "way that a module's training variant cannot: expected reading and "
-        "assigning only. Leave the training variant out with training=False"
-      )
+    definition = private.op_def(node.op)
+    arguments = definition.input_arg if definition else ()
+    for tensor, argument in zip(node.input, arguments):
+      if argument.is_ref and tensor in reads:
+        raise ValueError(
+          f"the op {node.name!r} ({node.op}) changes a reference variable in a "
+          "way that a module's training variant cannot: expected reading and "
+          "assigning only. Leave the training variant out with training=False"
+        )

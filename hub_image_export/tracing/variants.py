@@ -10,10 +10,10 @@ from typing import NamedTuple
 from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients,
-  hermetic,
   inline,
   logits,
   portability,
+  process_bound,
   random_numbers,
   updates,
 )
@@ -109,7 +109,7 @@ def _inline_calls(variant: Variant, traced: _Traced) -> None:
 
 
 def _fill_constants(variant: Variant, traced: _Traced) -> None:
-  hermetic.fill_constants(variant.graph_def, traced.captures.others)
+  process_bound.fill_constants(variant.graph_def, traced.captures.others)
 
 
 def _make_values_of_state(variant: Variant, traced: _Traced) -> None:
@@ -184,7 +184,7 @@ def _prune(variant: Variant, traced: _Traced) -> None:
 
 
 def _refuse_process_ops(variant: Variant, traced: _Traced) -> None:
-  hermetic.refuse_process_ops(variant.graph_def)
+  process_bound.refuse_process_ops(variant.graph_def)
 
 
 def _drop_custom_gradients(variant: Variant, traced: _Traced) -> None:
@@ -209,7 +209,7 @@ def _find_oldest_tensorflow(variant: Variant, traced: _Traced) -> None:
 
 
 def _drop_private_attributes(variant: Variant, traced: _Traced) -> None:
-  hermetic.drop_private_attributes(variant.graph_def)
+  process_bound.drop_private_attributes(variant.graph_def)
 
 
 def _name_functions(variant: Variant, traced: _Traced) -> None:

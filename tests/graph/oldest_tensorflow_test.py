@@ -103,3 +103,21 @@ def test_value_that_1_15_does_not_know():
   node.attr["padding"].s = b"EXPLICIT"
   _, reasons = oldest_tensorflow(graph_def, False)
   assert "padding=EXPLICIT" in reasons[0]
+
+
+def test_functions_that_nothing_calls_do_not_count():
+  """What is inlined, or not served, may stay in the library."""
+
+  def network(x):
+    tf.function(tf.math.erfinv)(x)
+    return tf.cond(x[0, 0, 0, 0] > 0.0, lambda: x * _WEIGHT, lambda: x)
+
+  traced = trace(network)
+  assert any(
+    node.op == "Erfinv"
+    for function in traced.graph_def.library.function
+    for node in function.node_def
+  )
+  portable = traced.portable().graph_def
+  assert len(portable.library.function) == 2
+  assert oldest_tensorflow(portable, True) == ("1.15", [])

@@ -33,17 +33,17 @@ from hub_image_export.tensorflow_api.protos import GraphDef
 # In the order in which they are made. Each changes the graph that it is given
 # and returns the number of ops that it touched.
 REWRITES = (
-  drop_colocations,
-  average_outside_batch_norm,
-  channels_last,
-  split_grouped_convolutions,
-  pad_before,
-  undilate_convolutions,
-  multiply_out_einsum,
+  drop_colocations,  # First: the ops that it names may be replaced below.
+  average_outside_batch_norm,  # Before channels_last, which copies what it is.
+  channels_last,  # Before all that expect NHWC.
+  split_grouped_convolutions,  # Makes convolutions, some of them depthwise.
+  pad_before,  # Of depthwise ones, too; what it leaves has no explicit pads.
+  undilate_convolutions,  # Expects no groups.
+  multiply_out_einsum,  # Makes matrix products.
   older_batch_mat_mul,
   older_matrix_diag,
   older_stateless_random,
-  drop_unknown_attributes,
+  drop_unknown_attributes,  # Last: new nodes have them, too.
 )
 
 

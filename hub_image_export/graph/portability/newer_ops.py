@@ -35,9 +35,9 @@ def older_batch_mat_mul(node: NodeDef, new: Substitution) -> None:
 def older_matrix_diag(node: NodeDef, new: Substitution) -> None:
   """Uses `MatrixDiag` for V3 on the main diagonal (`tf.eye` does that)."""
   # The diagonal, the numbers of rows and columns, the padding.
-  values = [new.constant_input(i) for i in range(1, 5)]
-  sizes = [value.size for value in values if value is not None]
-  if sizes == [1, 1, 1, 1] and np.ravel(values).tolist() == [0, -1, -1, 0]:
+  constants = [new.constant_input(i) for i in range(1, 5)]
+  values = [c.tolist() for c in constants if c is not None]
+  if [np.ravel(value).tolist() for value in values] == [[0], [-1], [-1], [0]]:
     new.finish("MatrixDiag", node.input[:1], **attrs_of(node, "T"))
 
 

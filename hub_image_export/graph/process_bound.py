@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hub_image_export.checker.reading.hermetic import reaches_out
 from hub_image_export.graph.graph_defs import all_nodes, data_inputs
 from hub_image_export.tensorflow_api.compat import tf
@@ -26,7 +28,7 @@ _PROCESS_OPS = {
 _REACHES_OUT = "may use files or processes"
 
 
-def fill_constants(graph_def: GraphDef, captured: dict[str, object]) -> None:
+def fill_constants(graph_def: GraphDef, captured: dict[str, Any]) -> None:
   """Puts captured tensors into the graph, as what they are: constants."""
   for node in graph_def.node:
     if node.name not in captured:
