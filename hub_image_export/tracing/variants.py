@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
+from absl import logging
+
 from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients,
@@ -133,7 +135,12 @@ def _draw_fresh(variant: Variant, traced: _Traced) -> None:
 
 
 def _forget_updates(variant: Variant, traced: _Traced) -> None:
-  if not variant.is_training:
+  if not variant.is_training and variant.updates:
+    logging.warning(
+      "In inference, too, the ops %s change variables: those of a module stay "
+      "as they are when it infers (F4)",
+      variant.updates[:5],
+    )
     variant.updates = ()
 
 

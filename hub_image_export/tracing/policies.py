@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a module may not be made of, and what its author is told of.
+
+Each function looks at what was traced, or at the graphs that were made of it.
+"""
+
+from __future__ import annotations
+
+from absl import logging
+
+from hub_image_export import contract
+from hub_image_export.graph import (
+  custom_gradients as gradients,
+  random_numbers as randomness,
+)
+from hub_image_export.tracing.trace import Trace
+from hub_image_export.tracing.variants import Variant
+
+
+def check_collections(traced: Trace, dropped: tuple[str, ...]) -> None:
+  refused = [
+    key
+    for key in traced.collections
+    if key not in contract.SUPPORTED_COLLECTIONS and key not in dropped
+  ]
+  if refused:
+    raise ValueError(
+      f"the function fills the collections {refused}, which a module cannot "
+      f"have. Leave them out with drop_collections={tuple(refused)}"
+    )
+
+
+def check_deterministic(inference: Variant) -> None:
+  drawn = randomness.random_ops(inference.graph_def, inference.outputs)
+  if drawn:
+    raise ValueError(
+      f"the inference variant draws random numbers ({sorted(drawn)[:3]}): its "
+      "outputs must depend on the images alone. Draw them in training only"
+    )
+
+
+def check_gradients(traces: list[Trace], allowed: bool) -> None:
+  """Tells of gradients that a consumer's process cannot have."""
+  found = gradients.unnatural_gradients(traces[-1].wrapped.graph)
+  if not found:
+    return
+  ops = "; ".join(f"{name} ({what})" for name, what in found.items())
+  message = (
+    f"these ops have gradients of their own: {ops}. They exist in this process "
+    "only: consumers would fine-tune with TensorFlow's gradients instead"
+  )
+  if len(traces) > 1 and not allowed:
+    raise ValueError(
+      f"{message}. Accept that with allow_custom_gradients=True, or make no "
+      "training variant with training=False"
+    )
+  logging.warning("%s", message[0].upper() + message[1:])
+
+
+def check_dropout(variant: Variant) -> None:
+  for task, output in variant.tasks.items():
+    found = randomness.dropout_on(variant.graph_def, output)
+    if found:
+      raise ValueError(
+        f"dropout is applied to the output for {task} (by {found!r}): a "
+        "module leaves that to its consumers (C5). Return what goes into it"
+      )
+
+
+def tell_of_changes(variants: list[Variant]) -> None:
+  for activation in variants[0].activations.values():
+    logging.info(
+      "The classifier ends in a %s: taken off, the module serves logits (C7)",
+      activation,
+    )
+  for name in dict.fromkeys(n for v in variants for n in v.dropped_penalties):
+    logging.warning(
+      "The penalty %r depends on the images: dropped, a module can serve "
+      "penalties of weights alone (F4)",
+      name,
+    )
+  for variant in variants:
+    if variant.needs_newer:
+      logging.warning(
+        "The %s variant needs TensorFlow %s or newer: %s",
+        variant.name,
+        variant.oldest_tensorflow,
+        " ".join(variant.needs_newer[:3]),
+      )
+
+
+def tell_of_initial_values(traced: Trace, name: str) -> None:
+  if traced.made:
+    logging.warning(
+      "%s makes %d variables itself: the module has their initial values. Are "
+      "these the trained ones?",
+      name[0].upper() + name[1:],
+      len(traced.made),
+    )
