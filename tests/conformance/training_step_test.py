@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F4: a module trains as its source does, wherever it is loaded.
 
 Three steps of a consumer in a fresh process, and in TF 1.15 where the variant

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains modules for a few steps, in whatever TensorFlow runs it.
 
 As a program it is also run by the Python 3.7 of TensorFlow 1.15 (no newer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One variable, however many replicas a distribution strategy keeps."""
 
 from __future__ import annotations
