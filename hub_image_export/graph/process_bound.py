@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub_image_export.checker.reading.hermetic import reaches_out
 from hub_image_export.graph.graph_defs import all_nodes, data_inputs
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
+from hub_image_export.untrusted.op_effects import reaches_out
 
 # Hints for the lowering of functional control flow; all other private
 # attributes belong to the process or the library that wrote them.

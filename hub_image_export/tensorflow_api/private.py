@@ -58,6 +58,17 @@ def gradient_function(op: Any) -> Callable[..., Any]:
   return _framework("ops").get_gradient_function(op)
 
 
+def symbol(name: str) -> Any:
+  """What TensorFlow made public by a name, without decorators; or None.
+
+  Keras 2 finds the functions of its op layers in this table, and what it finds
+  is not always what the public modules have. Here since TensorFlow 1.13; also
+  noticed by tests/untrusted/known_objects_test.py.
+  """
+  module = importlib.import_module(f"{tf.__name__}.python.util.tf_export")
+  return module.get_symbol_from_name(name)
+
+
 # --- Functions in graphs.
 
 

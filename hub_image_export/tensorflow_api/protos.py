@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     MetaGraphDef as MetaGraphDef,
   )
   from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModel
+  from tensorflow.core.protobuf.saver_pb2 import SaverDef as SaverDef
   from tensorflow.core.protobuf.trackable_object_graph_pb2 import (
     TrackableObjectGraph as TrackableObjectGraph,
   )
@@ -35,6 +36,7 @@ else:
   GraphDef = _V1.GraphDef
   NodeDef = _V1.NodeDef
   MetaGraphDef = _V1.MetaGraphDef
+  SaverDef = _V1.train.SaverDef
 
   def _tensorflow(place: str) -> Any:
     """A file of protos; they have not moved since TensorFlow 1.13."""

@@ -51,6 +51,21 @@ def is_random(op: str) -> bool:
   return bool(_RANDOM.search(op))
 
 
+def tensor_names(info: Any) -> list[str]:
+  """The tensors that a TensorInfo stands for."""
+  kind = info.WhichOneof("encoding")
+  if kind == "coo_sparse":
+    sparse = info.coo_sparse
+    return [
+      sparse.values_tensor_name,
+      sparse.indices_tensor_name,
+      sparse.dense_shape_tensor_name,
+    ]
+  if kind == "composite_tensor":
+    return [c.name for c in info.composite_tensor.components if c.name]
+  return [info.name]
+
+
 class Graph:
   """Nodes by name, and the ways between them."""
 
@@ -119,7 +134,7 @@ class Graph:
 
   def called(self, node: Any) -> set[str]:
     """Names of the functions that `node` and its callees may call."""
-    pending = _function_names(node)
+    pending = function_names(node)
     found = set()
     while pending:
       name = pending.pop()
@@ -127,7 +142,7 @@ class Graph:
         continue
       found.add(name)
       for inner in self.functions[name].node_def:
-        pending += _function_names(inner)
+        pending += function_names(inner)
     return found
 
   @functools.cached_property
@@ -158,7 +173,8 @@ class Graph:
     return found
 
 
-def _function_names(node: Any) -> list[str]:
+def function_names(node: Any) -> list[str]:
+  """What a node calls, or might: the names need not be of functions."""
   names = [
     value.func.name
     for value in node.attr.values()

@@ -1,100 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code in saved models: what Keras or TensorFlow would run when they load one.
+"""What Keras would run when it loads a saved model.
 
 A Keras file describes layers by Python's names for them, and some layers hold
-Python's bytecode. Keras' own safe mode does not know of HDF5 files before
-Keras 3.11, nor of all that names can reach. A file from elsewhere may so run
-anything, which nobody expects of a file of weights and layers. Here such files
-are refused before Keras sees them.
+Python's bytecode, or name other files. Keras' own safe mode does not know of
+HDF5 files before Keras 3.11, nor of all that names can reach. So nothing is
+loaded that does not consist of known parts of Keras alone.
 """
 
 from __future__ import annotations
 
-import builtins
-import json
 import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.keras_packages import (
   CONFIG_ATTRIBUTE,
   CONFIG_MEMBER,
 )
+from hub_image_export.untrusted import hdf5, known_objects, limits
 
-# Layers that run code which stands in the file, or in another file.
-_RUNS_CODE = frozenset(
-  {
-    "Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer",
-    "FlaxLayer", "TensorFlowOpLayer",
-  }
+# What Keras writes into an archive; .npz files of weights may hold pickles.
+_MEMBER = re.compile(
+  r"(metadata|config|model\.weights)\.json|model\w*\.weights\.h5"
+  r"|assets(/[\w.-]+)*/?"
+)
+# Words for plain values in place of a class; their dtype must be one.
+_ARRAYS = ("__tensor__", "__numpy__")
+_VALUES = (
+  *_ARRAYS, "__bytes__", "__ellipsis__", "__slice__", "__keras_tensor__",
+  "__tuple__", "TensorShape",
 )  # fmt: skip
-# Where Keras keeps what models are made of. Its other packages have functions
-# that read and write files.
-_FUNCTIONS = (
-  "activations|initializers|regularizers|constraints|losses|metrics|ops"
-)
-_KERAS = r"(tf_)?keras(\.(src|api|_v2|_v1|_tf_keras|keras))*"
-_OF_FUNCTIONS = re.compile(rf"{_KERAS}\.({_FUNCTIONS})(\.\w+)*")
-_OF_CLASSES = re.compile(
-  rf"{_KERAS}(\.(layers|models|engine|optimizers|dtype_policies"
-  rf"|mixed_precision|quantizers|random|{_FUNCTIONS})(\.\w+)*)?"
-)
-# TensorFlow's functions as layers of Keras 2, by their public names.
-_FUNCTION_LAYERS = frozenset({"TFOpLambda", "ClassMethod", "InstanceMethod"})
-_COMPUTES = re.compile(
-  r"(compat\.v[12]\.)?((math|nn|image|linalg|signal|bitwise|random|sparse"
-  r"|ragged|strings|sets|quantization|dtypes|audio|__operators__|keras\.backend"
-  r"|keras\.activations)\.)*(?!\w*(file|func|load|import|unigram|print))\w+"
-)
+_COMPOSITE = "_COMPOSITE_TYPE"
 
 
 def refuse_keras_code(path: str) -> None:
-  """Raises ValueError if loading a Keras file would run code in it.
+  """Raises ValueError if a Keras file has what is no known part of Keras.
 
   Args:
     path: a file that exists; what is no Keras file is let be.
   """
-  found = sorted({code for item in _configs(path) for code in _code(item)})
+  try:
+    found = sorted({code for item in _configs(path) for code in _code(item)})
+  except ValueError as error:
+    raise ValueError(
+      f"The model {path!r} has {error}; it is not even loaded."
+    ) from None
   if found:
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     raise ValueError(
-      f"The model {path!r} brings code along that would run when it is "
-      f"loaded: {', '.join(found[:3])}{more}; expected layers of Keras alone. "
-      "If you trust it, load it in a Python file, where its own classes are "
-      "defined, and give --model=file.py:name."
+      f"The model {path!r} could run code, or use files, when it is loaded, "
+      f"for it has {', '.join(found[:3])}{more}; expected known parts of Keras "
+      "alone. If you trust it, load it in a Python file, where its own classes "
+      "are defined, and give --model=file.py:name."
     )
 
 
 def _configs(path: str) -> Iterator[Any]:
   """What describes the model: a file can be of both formats at once."""
-  for read in (_of_zip, _of_hdf5):
-    try:
-      text = read(path)
-      if text is not None:
-        yield json.loads(text)
-    except (KeyError, OSError, RecursionError, ValueError, zipfile.BadZipFile):
-      continue  # Keras cannot read it, either, and says so.
-
-
-def _of_zip(path: str) -> bytes | None:
-  if not zipfile.is_zipfile(path):
-    return None
-  with zipfile.ZipFile(path) as archive:
-    return archive.read(CONFIG_MEMBER)
-
-
-def _of_hdf5(path: str) -> Any:
-  import h5py  # TensorFlow and Keras depend on it.
-
-  if not h5py.is_hdf5(path):
-    return None
-  with h5py.File(path, "r") as file:
-    return file.attrs.get(CONFIG_ATTRIBUTE)
+  if zipfile.is_zipfile(path):
+    with hdf5.opened_zip(path) as archive:
+      names = archive.namelist()
+      for name in names:
+        if not _MEMBER.fullmatch(name) or ".." in name:
+          raise ValueError(f"the member {name!r}, which Keras does not write")
+      if CONFIG_MEMBER in names:
+        yield limits.parse_json(limits.read_member(archive, CONFIG_MEMBER))
+  text = hdf5.attribute(path, CONFIG_ATTRIBUTE)
+  if text is not None and not isinstance(text, (str, bytes)):
+    raise ValueError("a description that is no text")
+  if text is not None:
+    yield limits.parse_json(text)
 
 
 def _code(config: Any) -> Iterator[str]:
-  """What in a model's description is code, or the name of some."""
+  """What in a model's description is not known to be a part of Keras."""
   pending = [config]
   while pending:
     item = pending.pop()
@@ -103,29 +84,70 @@ def _code(config: Any) -> Iterator[str]:
     elif isinstance(item, dict):
       pending += item.values()
       yield from _code_of(item)
+    elif item == _COMPOSITE:
+      yield "a composite tensor"
 
 
 def _code_of(item: dict[str, Any]) -> Iterator[str]:
-  kind, inner = item.get("class_name"), item.get("config")
-  if kind in _RUNS_CODE:
-    yield f"a {kind}"
-  module = item.get("module")
-  if "class_name" in item and isinstance(module, str):
+  kind, inner, module = (
+    item.get(key) for key in ("class_name", "config", "module")
+  )
+  if "class_name" in item and kind not in _VALUES:
     name = inner if kind == "function" else kind
-    if not _is_of_keras(module, name, kind == "function"):
-      yield f"{module}.{name}"
-  if not isinstance(inner, dict):
-    return
-  if kind in _FUNCTION_LAYERS:
-    function = inner.get("function")
-    if not isinstance(function, str) or not _COMPUTES.fullmatch(function):
-      yield f"tf.{function}"
-  if isinstance(inner.get("vocabulary"), str):
-    yield f"the file {inner['vocabulary']}"
+    if not isinstance(name, str) or not isinstance(module, (str, type(None))):
+      yield f"a class whose name is {name!r:.50}"
+    elif not known_objects.is_known(module, name, item.get("registered_name")):
+      yield f"{module}.{name}" if module else f"a {name}"
+    elif known_objects.is_function_layer(module, name):
+      function = inner.get("function") if isinstance(inner, dict) else None
+      if not known_objects.is_function(function):
+        yield f"tf.{function}"
+  elif kind in _ARRAYS and not _is_dtype(inner):
+    yield f"a {kind} that is none"
+  yield from _by_key(item)
 
 
-def _is_of_keras(module: str, name: Any, is_function: bool) -> bool:
-  if module == "builtins":  # Keras' word for its own functions, mostly.
-    return is_function and not hasattr(builtins, str(name))
-  pattern = _OF_FUNCTIONS if is_function else _OF_CLASSES
-  return pattern.fullmatch(module) is not None
+def _by_key(item: dict[str, Any]) -> Iterator[str]:
+  """Files and functions that layers take as texts, and calls on no image."""
+  if isinstance(item.get("vocabulary"), str):
+    yield f"the file {item['vocabulary']}"
+  for key, value in item.items():
+    if (
+      key.endswith("activation")
+      and isinstance(value, str)
+      and not known_objects.is_activation(value)
+    ):
+      yield f"the activation {value}"
+  nodes = item.get("inbound_nodes")
+  if isinstance(nodes, list) and not all(map(_has_tensor, nodes)):
+    # Keras would call it at once, with constants of the file.
+    yield f"a call of {item.get('name')!r:.50} on no tensor of the model"
+
+
+def _is_dtype(value: Any) -> bool:
+  try:
+    tf.as_dtype(value["dtype"])
+  except (KeyError, TypeError):
+    return False
+  return True
+
+
+def _has_tensor(node: Any) -> bool:
+  """Whether a call takes the output of a layer: `["conv", 0, 0, ...]`."""
+  pending = [node]
+  while pending:
+    item = pending.pop()
+    if isinstance(item, dict):
+      if item.get("class_name") == "__keras_tensor__":
+        return True
+      pending += item.values()
+    elif isinstance(item, list):
+      if (
+        len(item) >= 3
+        and isinstance(item[0], str)
+        and item[0] != "_CONSTANT_VALUE"
+        and all(type(i) is int for i in item[1:3])
+      ):
+        return True
+      pending += item
+  return False

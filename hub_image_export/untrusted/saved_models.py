@@ -1,34 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a SavedModel would do to the machine when it is loaded or traced.
+"""SavedModels, parsed; and what one would do to the machine.
 
-TensorFlow runs a SavedModel's initializers while it loads it, and its ops may
-read and write any file. The ops of checkpoints, which every SavedModel has,
-may stand only where nothing but saving and restoring runs them.
+TensorFlow runs parts of a SavedModel while it loads it: the restore op of its
+saver, initializers of tables and variables, main ops. Its ops may read and
+write any file. So all that it holds must stay inside (`op_effects`), with two
+exceptions: the ops of checkpoints, which every SavedModel has, may stand where
+nothing but saving runs them, and `RestoreV2` where TensorFlow itself feeds the
+name of the file; tables may be read from assets.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import message, text_format
 
 from hub_image_export import contract
-from hub_image_export.checker.reading.hermetic import reaches_out
 from hub_image_export.errors import SourceError
-from hub_image_export.tensorflow_api.protos import SavedModel
-from hub_image_export.untrusted.graph import Graph
-
-_CHECKPOINT_OPS = frozenset(
-  {"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"}
+from hub_image_export.tensorflow_api import known_ops
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import (
+  AssetFileDef,
+  SavedModel,
+  SaverDef,
+  VariableDef,
 )
-# Vocabularies of lookup tables, which are assets.
-_ASSET_OPS = frozenset(
+from hub_image_export.untrusted import limits
+from hub_image_export.untrusted.calls import Calls
+from hub_image_export.untrusted.graph import Graph, node_name, tensor_names
+from hub_image_export.untrusted.op_effects import reaches_out
+
+# What a protocol buffer can hold; as text it takes a minute for each 2**25.
+MAX_BYTES = 2**31 - 1
+_MAX_TEXT_BYTES = 2**24
+_SAVING = frozenset({"SaveV2", "MergeV2Checkpoints", "ShardedFilename"})
+_RESTORING = "RestoreV2"
+_TABLES = frozenset(
   {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 )
-_INIT_OPS = ("saved_model_main_op", "legacy_init_op")
+_SAVERS = "savers"
+
+
+def parse(directory: str, *, text: bool = False) -> SavedModel:
+  """The SavedModel in a directory.
+
+  Args:
+    directory: has `saved_model.pb`.
+    text: whether it may have `saved_model.pbtxt` instead.
+
+  Raises:
+    OSError: it cannot be read.
+    ValueError: it is none, or too large.
+  """
+  path = os.path.join(directory, contract.SAVED_MODEL_FILE)
+  is_text = text and not os.path.exists(path)
+  path += "txt" * is_text
+  most = _MAX_TEXT_BYTES if is_text else MAX_BYTES
+  size = os.path.getsize(path)
+  if size > most:
+    raise ValueError(f"it has {size} bytes, expected at most {most}")
+  proto = SavedModel()
+  with open(path, "rb") as file:
+    content = file.read()
+  try:
+    if is_text:
+      text_format.Parse(content, proto)
+    else:
+      proto.ParseFromString(content)
+  except (message.DecodeError, text_format.ParseError, RecursionError) as error:
+    raise ValueError(str(error)) from error
+  return proto
 
 
 def refuse_reaching_out(path: str) -> None:
@@ -37,63 +81,139 @@ def refuse_reaching_out(path: str) -> None:
   Args:
     path: directory of a SavedModel.
   """
-  found = sorted({op for meta in _meta_graphs(path) for op in _ops(meta)})
+  try:
+    proto = parse(path, text=True)
+  except (OSError, ValueError) as error:
+    raise SourceError(
+      f"the SavedModel {path!r} cannot be loaded: {error!s:.300}. Is it whole? "
+      "Save it again"
+    ) from error
+  found = sorted(
+    {problem for meta in proto.meta_graphs for problem in problems(meta)}
+  )
+  size = sum(_constant_bytes(meta) for meta in proto.meta_graphs)
+  if size > limits.max_bytes(proto.ByteSize()):
+    found.append(f"constants of {size} bytes in a small file")
   if found:
     raise SourceError(
-      f"the SavedModel {path!r} has ops that may use files, processes or "
-      f"Python of this machine: {', '.join(found[:5])}. A module is hermetic "
-      "(F5), and it is not even loaded. If you trust it, load it in a Python "
-      "file, and give a function that does without these ops"
+      f"the SavedModel {path!r} has what may use files, processes or Python of "
+      f"this machine, or is not known: {', '.join(found[:5])}. A module is "
+      "hermetic (F5), and it is not even loaded. If you trust it, load it in a "
+      "Python file, give a function that does without these ops, and "
+      "--model=file.py:name"
     )
 
 
-def _meta_graphs(path: str) -> Any:
-  """Of the file that TensorFlow reads; none where it says what is wrong."""
-  proto = SavedModel()
-  file = os.path.join(path, contract.SAVED_MODEL_FILE)
-  try:
-    if os.path.isfile(file):
-      proto.ParseFromString(pathlib.Path(file).read_bytes())
-    else:
-      text_format.Parse(pathlib.Path(file + "txt").read_bytes(), proto)
-  except (OSError, ValueError, message.DecodeError, text_format.ParseError):
-    return []
-  return proto.meta_graphs
-
-
-def _ops(meta_graph: Any) -> Iterator[str]:
-  graph = Graph(meta_graph.graph_def)
-  for node in graph.all_nodes():
-    if node.op not in (_CHECKPOINT_OPS | _ASSET_OPS) and reaches_out(node):
-      yield node.op
-  for node in _run(meta_graph, graph):
-    if node.op in _CHECKPOINT_OPS:
-      yield node.op
-
-
-def _run(meta_graph: Any, graph: Graph) -> Iterator[Any]:
-  """The nodes that run in other ways than by saving and restoring."""
-  names = graph.ancestors(_tensors(meta_graph))
-  nodes = [graph.nodes[name] for name in names if name in graph.nodes]
-  yield from nodes
-  functions = {called for node in nodes for called in graph.called(node)}
-  for name in meta_graph.object_graph_def.concrete_functions:
-    if name in graph.functions:
-      functions.add(name)
-      for node in graph.functions[name].node_def:
-        functions |= graph.called(node)
-  for name in functions:
-    yield from graph.functions[name].node_def
-
-
-def _tensors(meta_graph: Any) -> list[str]:
-  """Outputs of signatures, of which one may initialize, and older ways."""
-  found = [
-    info.name
-    for signature in meta_graph.signature_def.values()
-    for info in signature.outputs.values()
+def problems(meta_graph: Any) -> Iterator[str]:
+  """Ops by which a graph could reach out, and assets outside of it."""
+  calls = Calls(meta_graph.graph_def)
+  for asset in _assets(meta_graph):
+    if not _is_inside(asset.filename):
+      yield f"the asset {asset.filename}"
+  yield from (f"two functions {name}" for name in calls.repeated)
+  running = calls.reached(*_roots(meta_graph))
+  # By the name of the node that TensorFlow feeds with the file's name.
+  restoring = [
+    (
+      node_name(saver.filename_tensor_name),
+      calls.reached([saver.restore_op_name]),
+    )
+    for saver in _savers(meta_graph)
   ]
-  for name in _INIT_OPS:
-    if name in meta_graph.collection_def:
-      found += meta_graph.collection_def[name].node_list.value
+  assets = {node_name(a.tensor_info.name) for a in _assets(meta_graph)}
+  objects = meta_graph.object_graph_def
+  for place, node in calls.nodes_everywhere():
+    if node.op in _SAVING:
+      bad = any(place in reached for _, reached in [("", running), *restoring])
+    elif node.op == _RESTORING:
+      bad = place in running or not all(
+        calls.comes_from(place[0], node.input[:1], {fed})
+        for fed, reached in restoring
+        if place in reached
+      )
+    elif node.op in _TABLES:
+      bad = not calls.comes_from(place[0], node.input[1:2], assets, objects)
+    elif known_ops.exists_here(node.op):
+      bad = reaches_out(node)
+    else:
+      bad = node.op not in calls.functions
+    if bad:
+      yield node.op
+
+
+def _is_inside(name: str) -> bool:
+  parts = name.replace("\\", "/").split("/")
+  return bool(name) and bool(parts[0]) and ".." not in parts
+
+
+def _assets(meta_graph: Any) -> list[Any]:
+  """Wherever TensorFlow may find them."""
+  found = list(meta_graph.asset_file_def)
+  for collection in meta_graph.collection_def.values():
+    for value in collection.any_list.value:
+      asset = AssetFileDef()
+      if value.Unpack(asset):
+        found.append(asset)
   return found
+
+
+def _savers(meta_graph: Any) -> list[Any]:
+  """The saver that TensorFlow restores with, and those in a collection."""
+  found = [meta_graph.saver_def]
+  if _SAVERS in meta_graph.collection_def:
+    for value in meta_graph.collection_def[_SAVERS].bytes_list.value:
+      found += _parsed(SaverDef, value)
+  return [saver for saver in found if saver.ByteSize()]
+
+
+def _parsed(kind: Any, value: bytes) -> list[Any]:
+  try:
+    return [kind.FromString(value)]
+  except message.DecodeError:
+    return []  # It is of another kind.
+
+
+def _roots(meta_graph: Any) -> tuple[list[str], set[str]]:
+  """Nodes and functions that may run in another way than by a saver."""
+  found = []
+  for signature in meta_graph.signature_def.values():
+    for info in signature.outputs.values():
+      found += tensor_names(info)
+  for name, collection in meta_graph.collection_def.items():
+    found += collection.node_list.value
+    if name != _SAVERS:
+      for value in collection.bytes_list.value:
+        for variable in _parsed(VariableDef, value):
+          found += [
+            variable.initializer_name,
+            variable.initial_value_name,
+            variable.snapshot_name,
+          ]
+  objects, library = meta_graph.object_graph_def, meta_graph.graph_def.library
+  functions = set(objects.concrete_functions)
+  for node in objects.nodes:
+    functions |= {
+      *node.function.concrete_functions,
+      node.bare_concrete_function.concrete_function_name,
+    }
+  for gradient in (*library.gradient, *library.registered_gradients):
+    functions.add(gradient.gradient_func)
+  return found, functions
+
+
+def _constant_bytes(meta_graph: Any) -> int:
+  """What the constants take in memory; a single value may stand for many."""
+  total = 0
+  for node in Graph(meta_graph.graph_def).all_nodes():
+    for value in node.attr.values():
+      for tensor in (value.tensor, *value.list.tensor):
+        sizes = [max(dim.size, 0) for dim in tensor.tensor_shape.dim]
+        total += math.prod(sizes) * _item_bytes(tensor.dtype)
+  return total
+
+
+def _item_bytes(dtype: int) -> int:
+  try:
+    return tf.as_dtype(dtype).size or 1
+  except TypeError:
+    return 1

@@ -10,7 +10,6 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
-from hub_image_export.checker.reading.hermetic import is_known, reaches_out
 from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import node_name
 

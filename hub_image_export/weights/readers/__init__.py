@@ -14,6 +14,7 @@ import zipfile
 from hub_image_export import arguments, contract
 from hub_image_export.errors import WeightsError
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted import hdf5
 from hub_image_export.weights.readers import (
   keras_files,
   numpy_files,
@@ -106,11 +107,10 @@ def _has_data_files(prefix: str) -> bool:
 
 
 def _open_file(path: str) -> NamedValues:
-  if keras_files.is_hdf5(path):
+  if hdf5.is_hdf5(path):
     return keras_files.open_hdf5(path)
   if zipfile.is_zipfile(path):
-    with zipfile.ZipFile(path) as archive:
-      members = archive.namelist()
+    members = _members(path)
     if any(name.endswith(".weights.h5") for name in members):
       return keras_files.open_keras(path)
     if members and all(name.endswith(".npy") for name in members):
@@ -119,3 +119,11 @@ def _open_file(path: str) -> NamedValues:
     f"{path!r} is no file of weights that is known, or it is damaged: expected "
     f"{_FORMATS}"
   )
+
+
+def _members(path: str) -> list[str]:
+  try:
+    with hdf5.opened_zip(path) as archive:
+      return archive.namelist()
+  except ValueError as error:
+    raise WeightsError(f"{path!r} is {error}: expected {_FORMATS}") from error

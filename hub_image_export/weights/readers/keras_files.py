@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -21,71 +20,28 @@ from hub_image_export.tensorflow_api.keras_packages import (
   WEIGHTS_GROUPS,
   WEIGHTS_MEMBER,
 )
+from hub_image_export.untrusted import hdf5
 from hub_image_export.weights.readers.named_values import NamedValues
 
 KIND = "Keras file"
-_MAGIC = b"\x89HDF\r\n\x1a\n"
 _BOOKKEEPING = ("optimizer", "metrics/")
 
 
-def is_hdf5(path: str) -> bool:
-  with open(path, "rb") as file:
-    return file.read(len(_MAGIC)) == _MAGIC
-
-
 def refuse_foreign_data(path: str) -> None:
-  """Raises WeightsError if a Keras file takes values from other files.
+  """Raises WeightsError if a Keras file has more than values of its own.
 
-  HDF5 can name any file of this machine as the place of a value, which would
-  be published with the module. What is no Keras file is let be.
+  It may take them from other files, or have too many. What is no Keras file is
+  let be.
   """
-  names = [name for read in (_in_zip, _in_hdf5) for name in read(path)]
-  if names:
+  try:
+    problems = hdf5.problems(path)
+  except ValueError as error:
+    raise _unreadable(path, error) from error
+  if problems:
     raise WeightsError(
-      f"the Keras file {os.fspath(path)!r} takes values from other files "
-      f"({', '.join(names[:3])}): expected its own alone. Save it again"
+      f"the Keras file {os.fspath(path)!r} has values that are not its own: "
+      f"{', '.join(problems[:3])}. Save it again"
     )
-
-
-def _in_zip(path: str) -> list[str]:
-  try:
-    with (
-      zipfile.ZipFile(path) as archive,
-      archive.open(WEIGHTS_MEMBER) as content,
-    ):
-      return _foreign(content)
-  except (KeyError, OSError, RuntimeError, zipfile.BadZipFile):
-    return []  # It is none; or whoever reads it says what is wrong.
-
-
-def _in_hdf5(path: str) -> list[str]:
-  try:
-    return _foreign(path)
-  except (OSError, RuntimeError):
-    return []
-
-
-def _foreign(content: Any) -> list[str]:
-  """The values in an HDF5 file (its path, or itself) that stand elsewhere."""
-  import h5py
-
-  found: list[str] = []
-
-  def visit(place: str, item: Any) -> None:
-    if isinstance(item, h5py.Group):
-      links = ((key, item.get(key, getlink=True)) for key in item)
-      found.extend(
-        f"{place}/{key}"
-        for key, link in links
-        if isinstance(link, h5py.ExternalLink)
-      )
-    elif item.is_virtual or item.external:
-      found.append(place)
-
-  with h5py.File(content, "r") as file:
-    visit("", file)
-    file.visititems(visit)
-  return found
 
 
 def open_hdf5(path: str) -> NamedValues:
@@ -104,12 +60,12 @@ def open_keras(path: str) -> NamedValues:
   """Opens the weights inside of a `.keras` file."""
 
   @contextlib.contextmanager
-  def extracted() -> Iterator[str]:
+  def extracted() -> Iterator[Any]:
     with (
-      tempfile.TemporaryDirectory() as directory,
       zipfile.ZipFile(path) as archive,
+      hdf5.extracted(archive, WEIGHTS_MEMBER) as file,
     ):
-      yield archive.extract(WEIGHTS_MEMBER, directory)
+      yield file
 
   return _named(path, extracted)
 
@@ -135,7 +91,7 @@ def _named(path: str, local) -> NamedValues:
     try:
       with local() as file_path, h5py.File(file_path, "r") as file:
         return file[places[name]][()]
-    except OSError as error:
+    except (OSError, RuntimeError, TypeError) as error:
       raise _unreadable(path, error) from error
 
   try:

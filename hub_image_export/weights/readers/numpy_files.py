@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from typing import Any
 
@@ -61,4 +62,6 @@ def _spec(archive: zipfile.ZipFile, name: str) -> Any:
     shape, _, dtype = read_header(file)
   if dtype.hasobject:
     raise TypeError(f"{name!r} has Python objects, not numbers")
+  if math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
+    raise ValueError(f"{name!r} of shape {shape} is not whole")
   return tf.TensorSpec(shape, tf.as_dtype(dtype), name)

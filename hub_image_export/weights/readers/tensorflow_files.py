@@ -8,10 +8,11 @@ together by TensorFlow's own reader.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from google.protobuf import message
 
 from hub_image_export.errors import WeightsError
 from hub_image_export.tensorflow_api import private
@@ -44,6 +45,7 @@ def open_prefix(prefix: str, kind: str | None = None) -> NamedValues:
   specs = {
     name: tf.TensorSpec(shapes[name], dtypes[name], name) for name in shapes
   }
+  _check_size(prefix, specs)
 
   def read(name: str) -> Any:
     try:
@@ -54,9 +56,12 @@ def open_prefix(prefix: str, kind: str | None = None) -> NamedValues:
   if private.OBJECT_GRAPH not in specs:
     return NamedValues(prefix, kind or "TF1 checkpoint", specs, read)
   graph = read(private.OBJECT_GRAPH)
-  names = object_names.names_of(
-    graph, set(specs), lambda keys: _all_equal(map(read, keys))
-  )
+  try:
+    names = object_names.names_of(
+      graph, set(specs), lambda keys: _all_equal(map(read, keys))
+    )
+  except (IndexError, TypeError, message.DecodeError) as error:
+    raise _unreadable(prefix, error, private.OBJECT_GRAPH) from error
   return NamedValues(
     path=prefix,
     kind=kind or "TF2 checkpoint",
@@ -65,6 +70,24 @@ def open_prefix(prefix: str, kind: str | None = None) -> NamedValues:
     aliases=names.aliases,
     bookkeeping=names.bookkeeping,
   )
+
+
+def _check_size(prefix: str, specs: Mapping[str, Any]) -> None:
+  """Raises WeightsError if a value has more bytes than there are.
+
+  TensorFlow would take as much memory before it notices.
+  """
+  directory, name = os.path.split(prefix)
+  stored = sum(
+    entry.stat().st_size
+    for entry in os.scandir(directory or ".")
+    if entry.name.startswith(name + ".data-")
+  )
+  for spec in specs.values():
+    if spec.shape.num_elements() * spec.dtype.size > stored:
+      raise _unreadable(
+        prefix, ValueError(f"its data has {stored} bytes"), spec.name
+      )
 
 
 def _all_equal(values: Iterable[Any]) -> bool:
