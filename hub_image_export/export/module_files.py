@@ -10,7 +10,8 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.errors import reason
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tensorflow_api.protos import ModuleDef, SavedModel
+from hub_image_export.tensorflow_api.protos import ModuleDef
+from hub_image_export.untrusted import saved_models
 
 
 def write_module(
@@ -31,17 +32,16 @@ def write_module(
   except tf.errors.OpError as error:
     # TensorFlow's own writers: the disk is full, say.
     raise OSError(reason(error)) from error
-  _make_reproducible(os.path.join(directory, contract.SAVED_MODEL_FILE))
+  _make_reproducible(directory)
   module_def = ModuleDef()
   module_def.format = ModuleDef.FORMAT_V3
   with open(os.path.join(directory, contract.MODULE_DEF_FILE), "wb") as file:
     file.write(module_def.SerializeToString())
 
 
-def _make_reproducible(path: str) -> None:
+def _make_reproducible(directory: str) -> None:
   """Writes a SavedModel proto again, with its maps in the order of the keys."""
-  proto = SavedModel()
-  with open(path, "rb") as file:
-    proto.ParseFromString(file.read())
+  proto = saved_models.parse(directory)
+  path = os.path.join(directory, contract.SAVED_MODEL_FILE)
   with open(path, "wb") as file:
     file.write(proto.SerializeToString(deterministic=True))

@@ -12,7 +12,7 @@ import concurrent.futures
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hub_image_export import arguments
@@ -25,7 +25,7 @@ from hub_image_export.files.directory_swap import (
 from hub_image_export.files.staging_directory import (
   StagingDirectory,
   clean_stale,
-  is_module,
+  strangers,
 )
 
 # What other exports to the same place do at the same time may stand in the way
@@ -168,25 +168,28 @@ class Staging:
       raise ExportError(
         f"{self._target!r} exists and is no directory: choose another path"
       )
-    if not self._has_files():
+    if not self._read(os.listdir):
       return
     if not self._overwrite:
       raise ExportError(
         f"{self._target!r} exists: published modules are immutable (F6). "
         "Choose another path, or replace it with overwrite=True (--overwrite)"
       )
-    if not is_module(self._target):
+    found = self._read(strangers)
+    if found:
+      more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
       raise ExportError(
-        f"{self._target!r} holds something that is no module: it is not "
-        "replaced. Choose another path, or empty the directory"
+        f"{self._target!r} is no module, or has more than one: "
+        f"{', '.join(found[:5])}{more}. All of it would be gone, so it is not "
+        "replaced. Choose another path, or move these away"
       )
 
-  def _has_files(self) -> bool:
-    """Whether there is something in the target, which was a directory."""
+  def _read(self, look: Callable[[str], list[str]]) -> list[str]:
+    """What `look` sees in the target; nothing if it is gone by now."""
     try:
-      return bool(os.listdir(self._target))
+      return look(self._target)
     except FileNotFoundError:
-      return False
+      return []
     except OSError as error:
       raise ExportError(
         f"{self._target!r} cannot be read: {error.strerror}. {_WHERE}"

@@ -29,6 +29,7 @@ import time
 
 from absl import logging
 
+from hub_image_export import contract
 from hub_image_export.files import file_lock
 
 _LOCK = "hub_image_export.lock"
@@ -36,6 +37,20 @@ _OLD = "old"
 # No more bytes of the target's name: names may have 255 with all the rest.
 _NAME_BYTES = 190
 _IDLE_SECONDS = 24 * 60 * 60
+# The files of a module: those that it must have, and all others.
+_NEEDED = (contract.MODULE_DEF_FILE, contract.SAVED_MODEL_FILE)
+_FOLDERS = (
+  contract.VARIABLES_DIR,
+  contract.ASSETS_DIR,
+  contract.EXTRA_ASSETS_DIR,
+)
+_FILES = re.compile(
+  rf"({'|'.join(map(re.escape, _NEEDED))})"
+  rf"|{contract.VARIABLES_PREFIX}\.(index|data-\d{{5}}-of-\d{{5}})"
+  rf"|{contract.ASSETS_DIR}/[^/]+"
+  rf"|{re.escape(contract.EXTRA_ASSETS_DIR)}/(manifest\.json|golden\.json"
+  r"|labels\.txt)"
+)
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -197,7 +212,35 @@ def _remove_empty(path: str) -> None:
 
 
 def is_module(path: str) -> bool:
-  return os.path.exists(os.path.join(path, "saved_model.pb"))
+  """Whether a module is there, whatever else is."""
+  return all(os.path.exists(os.path.join(path, name)) for name in _NEEDED)
+
+
+def strangers(path: str) -> list[str]:
+  """What makes a directory more, or less, than a module alone (F1).
+
+  Whoever replaces it would delete that: checkpoints and notes beside a
+  SavedModel, say.
+
+  Raises:
+    OSError: it cannot be read.
+  """
+  found: list[str] = []
+  missing = {*_NEEDED}
+  pending = [""]
+  while pending:
+    folder = pending.pop()
+    with os.scandir(os.path.join(path, folder)) as entries:
+      for entry in entries:
+        name = folder + entry.name
+        missing.discard(name)
+        if name in _FOLDERS and entry.is_dir(follow_symlinks=False):
+          pending.append(name + "/")
+        elif not (
+          entry.is_file(follow_symlinks=False) and _FILES.fullmatch(name)
+        ):
+          found.append(name)
+  return [f"no {name}" for name in sorted(missing)] + sorted(found)
 
 
 def _prefix(name: str) -> str:

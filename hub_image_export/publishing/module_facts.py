@@ -14,7 +14,7 @@ from hub_image_export.export.interface import load_labels
 from hub_image_export.export.manifest import read_manifest
 from hub_image_export.files.listing import directory_size
 from hub_image_export.tensorflow_api.compat import hub
-from hub_image_export.tensorflow_api.protos import SavedModel
+from hub_image_export.untrusted import saved_models
 
 _OLDEST = "oldest-tensorflow"
 
@@ -117,9 +117,7 @@ def shape_of(info: Any) -> str:
 
 
 def _inference(path: str) -> Any:
-  proto = SavedModel()
-  with open(os.path.join(path, contract.SAVED_MODEL_FILE), "rb") as file:
-    proto.ParseFromString(file.read())
+  proto = saved_models.parse(path)
   return next(m for m in proto.meta_graphs if not m.meta_info_def.tags)
 
 

@@ -11,6 +11,7 @@ from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tensorflow_api.types import ModuleSpec
+from hub_image_export.untrusted import saved_models
 
 
 def load(name: str, path: Any) -> ModuleSpec:
@@ -23,6 +24,7 @@ def load(name: str, path: Any) -> ModuleSpec:
   Raises:
     TypeError: `path` is no path.
     ValueError: no module is there, or it is damaged.
+    SourceError: it could touch the machine.
   """
   what = "a TF1 Hub module's directory (or its spec)"
   path = arguments.check_local_path(name, path, what)
@@ -32,12 +34,14 @@ def load(name: str, path: Any) -> ModuleSpec:
     )
   try:
     with quiet():
-      return hub.load_module_spec(path)
+      spec = hub.load_module_spec(path)
   except Exception as error:  # Whatever the readers of protocol buffers raise.
     raise ValueError(
       f"{name} is {arguments.shown(path)}, a module that cannot be read: "
       f"{type(error).__name__}: {error!s:.300}. Is it whole? Copy it again"
     ) from error
+  saved_models.refuse_reaching_out(path)
+  return spec
 
 
 def checkpoint_of(name: str, spec: ModuleSpec) -> str:

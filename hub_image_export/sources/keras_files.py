@@ -37,7 +37,14 @@ def load(path: str) -> KerasModel:
       f"There is no file {path!r}; expected a model that Keras saved."
     )
   keras_files.refuse_foreign_data(path)
-  saved_code.refuse_keras_code(path)
+  try:
+    saved_code.refuse_keras_code(path)
+  except ValueError as error:
+    # Another Keras has other names for its parts.
+    hint = _hint(_saved_by(path))
+    raise ValueError(
+      str(error) + (f" {hint}" if hint != _OWN_CLASSES else "")
+    ) from None
   try:
     return tf.keras.models.load_model(path, compile=False)
   except Exception as error:  # Keras raises whatever its readers raise.

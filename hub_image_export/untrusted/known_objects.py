@@ -155,4 +155,13 @@ def is_function(symbol: Any) -> bool:
 
 
 def is_activation(name: str) -> bool:
-  return name in _by_name(("activations", "layers", "ops"))
+  """Whether Keras finds an activation, or a layer, by this name."""
+  listed = names()
+  return any(
+    name in group
+    for group in (
+      listed["keras"]["activations"],
+      listed["keras"]["layers"],
+      listed["tensorflow"]["nn"],
+    )
+  )

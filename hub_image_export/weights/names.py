@@ -8,11 +8,11 @@ Checkpoints are named by the program that trained: a prefix, another scope,
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 from hub_image_export import arguments
 from hub_image_export.errors import WeightsError
+from hub_image_export.untrusted import patterns
 from hub_image_export.weights.readers import NamedValues
 
 EMA_SUFFIX = "/ExponentialMovingAverage"
@@ -44,14 +44,7 @@ class NameRules:
         "both name_transform_fn and a prefix or a mapping are given: expected "
         "one of them. Let the function do all"
       )
-    for pattern, name in (self.mapping or {}).items():
-      try:
-        re.sub(pattern, name, "")
-      except (re.error, IndexError) as error:  # The latter for \\g<names>.
-        raise ValueError(
-          f"checkpoint_map has {pattern!r}: {name!r}: expected a variable's "
-          f"name or a regular expression, and a name ({error})"
-        ) from None
+    self._expanded([])
 
   def _check_types(self) -> None:
     if self.name_transform_fn is not None:
@@ -77,8 +70,9 @@ class NameRules:
         two variables get one value; all such rules are listed.
     """
     variables = list(variables)
-    names = {name: self._name(name) for name in variables}
-    problems = [*self._ambiguous(variables), *_shared(names)]
+    expanded = self._expanded(variables)
+    names = {name: self._name(name, expanded) for name in variables}
+    problems = [*self._ambiguous(variables, expanded), *_shared(names)]
     if problems:
       raise WeightsError(
         "the names of the checkpoint's values are not clear: "
@@ -87,20 +81,30 @@ class NameRules:
       )
     return self._averages(names, values) if self.ema else names
 
-  def _name(self, name: str) -> str:
+  def _expanded(self, variables: list[str]) -> dict[str, dict[str, str]]:
+    """What each rule of the mapping makes of the variables it holds for."""
+    rules = self.mapping or {}
+    others = [name for name in variables if name not in rules]
+    try:
+      found = patterns.expand(rules, others)
+    except ValueError as error:
+      raise ValueError(
+        f"checkpoint_map has {error}: expected a variable's name or a regular "
+        "expression, and a name"
+      ) from None
+    # A name itself goes before regular expressions.
+    for name in set(variables) & rules.keys():
+      found[name][name] = rules[name]
+    return found
+
+  def _name(self, name: str, expanded: dict[str, dict[str, str]]) -> str:
     if self.name_transform_fn is not None:
       transformed = self.name_transform_fn(name)
       return arguments.check_string(
         f"what name_transform_fn returned for {name!r}", transformed
       )
-    if self.mapping and name in self.mapping:
-      name = self.mapping[name]
-    else:
-      for pattern, replacement in (self.mapping or {}).items():
-        match = re.fullmatch(pattern, name)
-        if match:
-          name = match.expand(replacement)
-          break
+    made = (names[name] for names in expanded.values() if name in names)
+    name = next(made, name)
     prefix = self.prefix.rstrip("/")
     return f"{prefix}/{name}" if prefix else name
 
@@ -113,19 +117,16 @@ class NameRules:
     }
     return " and ".join(name for name, is_given in given.items() if is_given)
 
-  def _ambiguous(self, variables: list[str]) -> Iterable[str]:
-    rules = self.mapping or {}
-    hits = {
-      pattern: {v for v in variables if _holds(pattern, v, rules)}
-      for pattern in rules
-    }
+  def _ambiguous(
+    self, variables: list[str], hits: dict[str, dict[str, str]]
+  ) -> Iterable[str]:
     for pattern, hit in hits.items():
       if not hit:
         yield f"{pattern!r} in the map is no variable of the module"
     for variable in variables:
-      patterns = [p for p in rules if variable in hits[p]]
-      if len(patterns) > 1:
-        yield f"{patterns} in the map all hold for {variable!r}"
+      rules = [p for p in hits if variable in hits[p]]
+      if len(rules) > 1:
+        yield f"{rules} in the map all hold for {variable!r}"
 
   def _averages(
     self, names: dict[str, str], values: NamedValues
@@ -141,13 +142,6 @@ class NameRules:
         f"the module: expected names that end in {EMA_SUFFIX!r}. Leave ema out"
       )
     return {**names, **found}
-
-
-def _holds(pattern: str, name: str, rules: Mapping[str, str]) -> bool:
-  """A name itself goes before regular expressions."""
-  if name in rules:
-    return pattern == name
-  return bool(re.fullmatch(pattern, name))
 
 
 def _shared(names: dict[str, str]) -> Iterable[str]:

@@ -135,7 +135,8 @@ def test_another_machines_are_left_alone_for_a_day(target, monkeypatch):
     os.utime(path, (yesterday, yesterday))
   export(target)
   assert stale.is_dir(), "One of its files is young."
-  os.utime(stale / "module" / "saved_model.pb", (yesterday, yesterday))
+  for path in (stale / "module").iterdir():
+    os.utime(path, (yesterday, yesterday))
   export(target)
   assert not stale.exists()
 

@@ -24,6 +24,7 @@ def fill(directory, text="new"):
   directory = pathlib.Path(directory)
   directory.mkdir(exist_ok=True)
   (directory / "saved_model.pb").write_text(text)
+  (directory / "tfhub_module.pb").touch()
 
 
 def text_of(directory):
