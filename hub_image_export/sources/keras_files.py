@@ -12,7 +12,7 @@ from hub_image_export import errors
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import KerasModel
-from hub_image_export.untrusted import keras_files as saved_code
+from hub_image_export.untrusted import keras_files as saved_code, limits
 from hub_image_export.weights.readers import keras_files
 
 _OWN_CLASSES = (
@@ -45,8 +45,10 @@ def load(path: str) -> KerasModel:
     raise ValueError(
       str(error) + (f" {hint}" if hint != _OWN_CLASSES else "")
     ) from None
+  most = limits.max_bytes(os.path.getsize(path))
   try:
-    return tf.keras.models.load_model(path, compile=False)
+    with keras_packages.weights_take_at_most(most):
+      return tf.keras.models.load_model(path, compile=False)
   except Exception as error:  # Keras raises whatever its readers raise.
     if "No model config found" in str(error):
       raise ValueError(_weights_only(path)) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -145,16 +146,53 @@ def calls_go_through(around: Callable[..., Any]) -> Iterator[None]:
 
     return call
 
-  originals: list[tuple[Any, Any]] = [
-    (cls, cls.__call__) for cls in _layer_classes()
-  ]
+  with _replaced("__call__", replacement):
+    yield
+
+
+@contextlib.contextmanager
+def weights_take_at_most(most: int) -> Iterator[None]:
+  """Raises ValueError where layers make weights of more bytes altogether.
+
+  A file that describes layers of any size would fill the memory before Keras
+  looks for their values in it. All layers make their weights by the method
+  `add_weight`, which is public: it is replaced, like that for calls above.
+  """
+  left = most
+
+  def replacement(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def add_weight(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+      nonlocal left
+      shapes = (a for a in args if isinstance(a, (list, tuple)))
+      shape = kwargs.get("shape") or next(shapes, ())
+      sizes = [int(n) for n in tf.TensorShape(shape).as_list() if n]
+      left -= 4 * math.prod(sizes)
+      if left < 0:
+        raise ValueError(
+          f"the layer {layer.name!r} has weights of shape {tuple(sizes)}: "
+          f"expected at most {most} bytes in all, after the size of the file"
+        )
+      return original(layer, *args, **kwargs)
+
+    return add_weight
+
+  with _replaced("add_weight", replacement):
+    yield
+
+
+@contextlib.contextmanager
+def _replaced(
+  method: str, replacement: Callable[[Callable[..., Any]], Any]
+) -> Iterator[None]:
+  originals = [(cls, getattr(cls, method)) for cls in _layer_classes()]
   for cls, original in originals:
-    cls.__call__ = replacement(original)
+    setattr(cls, method, replacement(original))
   try:
     yield
   finally:
     for cls, original in originals:
-      cls.__call__ = original
+      setattr(cls, method, original)
 
 
 @contextlib.contextmanager

@@ -129,9 +129,28 @@ class Calls(Graph):
       elif node is not None and node.op in _COPIES:
         index = output_index(tensor) if node.op == "IdentityN" else 0
         pending += [(scope, name) for name in node.input[index : index + 1]]
+      elif node is not None and node.op == "ReadVariableOp" and not scope:
+        values = self._assigned(node_name(node.input[0]))
+        if not values:
+          return False
+        pending += [("", value) for value in values]
       else:
         return False
     return True
+
+  def _assigned(self, handle: str) -> list[str]:
+    """What a variable of the graph itself is given; nothing if unclear.
+
+    TensorFlow keeps the paths of assets in variables.
+    """
+    found = []
+    for node in self.graph_def.node:
+      if handle in map(node_name, node.input):
+        if node.op == "AssignVariableOp" and len(node.input) > 1:
+          found.append(node.input[1])
+        elif node.op not in ("ReadVariableOp", "VarIsInitializedOp"):
+          return []
+    return found
 
 
 def _is_asset(function: str, index: int, objects: Any) -> bool:
