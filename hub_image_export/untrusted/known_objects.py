@@ -47,6 +47,8 @@ def find(path: str) -> Any:
   if root not in (*_packages(), "tensorflow"):
     return None
   roots = [_packages()[0], root] if root == "keras" else [root]
+  if parts[:1] == ["_legacy"]:  # So Keras 3 calls what only `tf.keras` has.
+    roots, parts = [f"{root}._tf_keras.keras"], parts[1:]
   for place in roots:
     found: Any = sys.modules.get(place)
     for part in parts:
@@ -62,8 +64,8 @@ def find(path: str) -> Any:
 def _public(path: str) -> tuple[Any, ...]:
   """The objects that a listed name stands for, in each Keras."""
   found = []
-  for package in _packages():
-    value: Any = sys.modules.get(package)
+  for package in (tf.keras, *map(sys.modules.get, _packages())):
+    value: Any = package
     for part in path.split("."):
       value = getattr(value, part, None)
     found.append(value)
