@@ -24,6 +24,7 @@ from hub_image_export.untrusted.graph import (
   VARIABLE_OPS,
   Graph,
   node_name,
+  tensor_names,
 )
 
 IMAGE_SIGNATURES = (
@@ -76,11 +77,11 @@ class JudgedSignature:
   @property
   def input_tensors(self) -> list[str]:
     """The names of all tensors that a caller feeds."""
-    return [name for i in self.inputs.values() for name in _tensor_names(i)]
+    return [name for i in self.inputs.values() for name in tensor_names(i)]
 
   @property
   def output_tensors(self) -> list[str]:
-    return [name for o in self.outputs.values() for name in _tensor_names(o)]
+    return [name for o in self.outputs.values() for name in tensor_names(o)]
 
   @property
   def tensor(self) -> str | None:
@@ -321,21 +322,6 @@ def dtype_name(number: int) -> str:
     return tf.dtypes.as_dtype(number).name
   except TypeError:
     return f"type number {number}"
-
-
-def _tensor_names(info: Any) -> list[str]:
-  kind = info.WhichOneof("encoding")
-  if kind == "name":
-    return [info.name]
-  if kind == "coo_sparse":
-    sparse = info.coo_sparse
-    return [
-      sparse.values_tensor_name,
-      sparse.indices_tensor_name,
-      sparse.dense_shape_tensor_name,
-    ]
-  parts = info.composite_tensor.components
-  return [part.name for part in parts if part.WhichOneof("encoding") == "name"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,7 +156,7 @@ def unpack(path: str, folder: str) -> None:
     ) from error
 
 
-def _opened(path: str) -> IO[bytes]:
+def _opened(path: str) -> Any:
   """The tar file itself, behind whatever compresses it."""
   with open(path, "rb") as file:
     start = file.read(8)
@@ -181,7 +181,8 @@ def _max_bytes(path: str, folder: str) -> int:
 def _unpack_all(limited: _Limited, left: int, folder: str) -> None:
   limited.allow(_MAX_HEADERS)
   count = 0
-  with tarfile.open(fileobj=limited, mode="r:") as archive:
+  source: Any = limited
+  with tarfile.open(fileobj=source, mode="r:") as archive:
     while member := archive.next():
       # Each part of a name may take a directory.
       count += 1 + member.name.count("/")

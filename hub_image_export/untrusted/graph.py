@@ -54,6 +54,8 @@ def is_random(op: str) -> bool:
 def tensor_names(info: Any) -> list[str]:
   """The tensors that a TensorInfo stands for."""
   kind = info.WhichOneof("encoding")
+  if kind == "name":
+    return [info.name]
   if kind == "coo_sparse":
     sparse = info.coo_sparse
     return [
@@ -61,9 +63,8 @@ def tensor_names(info: Any) -> list[str]:
       sparse.indices_tensor_name,
       sparse.dense_shape_tensor_name,
     ]
-  if kind == "composite_tensor":
-    return [c.name for c in info.composite_tensor.components if c.name]
-  return [info.name]
+  parts = info.composite_tensor.components
+  return [part.name for part in parts if part.WhichOneof("encoding") == "name"]
 
 
 class Graph:

@@ -107,7 +107,7 @@ def _of_tensorflow() -> dict[int, Any]:
 @functools.cache
 def _by_name(spaces: tuple[str, ...] | None = None) -> dict[str, Any]:
   """Known objects of Keras by the last part of their names."""
-  found = {}
+  found: dict[str, Any] = {}
   for group in ("keras", "keras_internal"):
     for space, listed in names()[group].items():
       if spaces is None or space in spaces:

@@ -20,7 +20,6 @@ from google.protobuf import message, text_format
 
 from hub_image_export import contract
 from hub_image_export.errors import SourceError
-from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import (
   AssetFileDef,
@@ -31,7 +30,7 @@ from hub_image_export.tensorflow_api.protos import (
 from hub_image_export.untrusted import limits
 from hub_image_export.untrusted.calls import Calls
 from hub_image_export.untrusted.graph import Graph, node_name, tensor_names
-from hub_image_export.untrusted.op_effects import reaches_out
+from hub_image_export.untrusted.op_effects import is_known, reaches_out
 
 # What a protocol buffer can hold; as text it takes a minute for each 2**25.
 MAX_BYTES = 2**31 - 1
@@ -133,7 +132,7 @@ def problems(meta_graph: Any) -> Iterator[str]:
       )
     elif node.op in _TABLES:
       bad = not calls.comes_from(place[0], node.input[1:2], assets, objects)
-    elif known_ops.exists_here(node.op):
+    elif is_known(node.op):
       bad = reaches_out(node)
     else:
       bad = node.op not in calls.functions

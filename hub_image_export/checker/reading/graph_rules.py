@@ -12,6 +12,7 @@ from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import node_name
+from hub_image_export.untrusted.op_effects import is_known, reaches_out
 
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
 # Every machine has a CPU.

@@ -11,24 +11,23 @@ from google.protobuf import message
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.report import Findings, Found
-from hub_image_export.tensorflow_api.protos import ModuleDef, SavedModel
+from hub_image_export.tensorflow_api.protos import ModuleDef
+from hub_image_export.untrusted import saved_models
 
 _MOST_ASSETS = 1000
 
 
 def read_module(directory: str, findings: Findings) -> JudgedModule | None:
   """The module in `directory`; None where it cannot be parsed."""
-  saved_model = SavedModel()
-  data = (pathlib.Path(directory) / contract.SAVED_MODEL_FILE).read_bytes()
   problem = None
   try:
-    saved_model.ParseFromString(data)
+    saved_model = saved_models.parse(directory)
     if not saved_model.meta_graphs:
       problem = (
-        f"Got {len(data)} bytes without a graph; expected a SavedModel with "
-        "at least one. Export or download it again."
+        f"Got {saved_model.ByteSize()} bytes without a graph; expected a "
+        "SavedModel with at least one. Export or download it again."
       )
-  except (message.DecodeError, ValueError, RecursionError) as error:
+  except ValueError as error:
     problem = (
       f"It does not parse as a SavedModel ({error}). Export or download it "
       "again."

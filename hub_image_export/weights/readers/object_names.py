@@ -60,7 +60,9 @@ def names_of(
     if name and (len(keys) == 1 or all_equal(keys))
   }
   weights = _reachable(graph)
-  keys, aliases, bookkeeping = {}, {}, set()
+  keys: dict[str, str] = {}
+  aliases: dict[str, str] = {}
+  bookkeeping: set[str] = set()
   for node_id, full_name, key in found:
     way = key[: -len(_SUFFIX)] if key.endswith(_SUFFIX) else key
     name = full_name if full_name in clear else way
