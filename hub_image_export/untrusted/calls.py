@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways through a graph of unknown origin and its functions.
 
 Like in `graph`, everything is iterative, and remembers what it visited.

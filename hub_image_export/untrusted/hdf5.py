@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HDF5 files, and those in Keras' archives, before anything is read of them.
 
 HDF5 can name any file of this machine as the place of a value, which would be

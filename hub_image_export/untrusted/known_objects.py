@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of Keras and TensorFlow that a saved model may consist of.
 
 `data/known_names.json` lists them by name. What counts is the object that has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a reader takes of a file that nobody vouches for.
 
 A file may say that it holds any number of bytes, and a few bytes may stand for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether an op may do more than compute (F5).
 
 `data/known_names.json` has the ops that stay inside a session: computation,

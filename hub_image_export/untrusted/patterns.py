@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Regular expressions that may take for ever.
 
 Python looks for a match without end where an expression is bad enough, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Only a module, and nothing beside it, is ever replaced (F1, F6)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each layer of the installed Keras loads, or is refused by its name."""
 
 from __future__ import annotations

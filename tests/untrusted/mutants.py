@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saved models that were changed at random: nothing runs, whatever they say.
 
   python -m tests.untrusted.mutants --count=5000

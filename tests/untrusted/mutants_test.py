@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saved models that were changed at random run nothing: a short run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small SavedModels of each kind, and what may be done to them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Watches what happens on the machine while a body runs."""
 
 from __future__ import annotations
