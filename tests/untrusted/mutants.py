@@ -272,11 +272,12 @@ def _mutate_saved(
 def _load(path: str) -> str:
   """What became of it; anything but an error of ours is a traceback."""
   import hub_image_export as hie
-  from hub_image_export.sources import keras_files, source
+  from hub_image_export import sources
+  from hub_image_export.sources import keras_files
 
   try:
     if os.path.isdir(path):
-      source.as_source(path, 8, 8)
+      sources.as_source(path, 8, 8)
     else:
       keras_files.load(path)
   except (hie.ImageExportError, ValueError) as error:

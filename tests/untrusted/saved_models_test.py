@@ -9,7 +9,8 @@ import pathlib
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.sources import hub_module_specs, source
+from hub_image_export import sources
+from hub_image_export.sources import hub_module_specs
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted import saved_models
 from tests.support import saved_sources
@@ -291,7 +292,7 @@ def test_text_is_read_as_tensorflow_reads_it(tmp_path, outside):
 def test_ordinary_ones_are_loaded(build, tmp_path):
   path = str(tmp_path / "saved")
   build(path)
-  source.as_source(path, 8, 8)
+  sources.as_source(path, 8, 8)
 
 
 def test_those_of_keras_are_let_be(tmp_path):
