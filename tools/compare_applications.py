@@ -4,6 +4,8 @@ r"""Compares every model of Keras Applications with the module made of it.
 For each Application of the installed Keras, a module is exported, loaded with
 `hub.Module` in a fresh graph and run on images in [0, 1]. Its outputs must be
 those of Keras' own `preprocess_input` (on [0, 255]) followed by the model.
+One training step of the module must be that of the model: the export's own
+verification compares outputs, new values of variables and penalties.
 Each model runs in a process of its own, so that memory is returned.
 
   python -m tools.compare_applications --size=small
@@ -178,7 +180,7 @@ def _outputs_of_module(
     )
   with tempfile.TemporaryDirectory() as directory:
     path = os.path.join(directory, "module")
-    spec.export(path, verify=False)
+    spec.export(path)  # Fails if a training step is not the model's own.
     with tf.Graph().as_default():
       module = hie.hub.Module(path)
       outputs = {

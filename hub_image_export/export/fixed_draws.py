@@ -81,7 +81,7 @@ def _fix(node: NodeDef, constants: dict[int, NodeDef], output: str) -> bool:
   if node.op not in {*_FLOATS, *_INTEGERS, *_SHUFFLES}:
     return False  # Not even asked for attributes, which would make them.
   controls = [name for name in node.input if name.startswith("^")]
-  dtype = node.attr["Tout" if "Tout" in node.attr else "dtype"].type
+  dtype: Any = node.attr["Tout" if "Tout" in node.attr else "dtype"].type
   if node.op in _FLOATS:
     constant = constants.setdefault(dtype, _constant(dtype))
     inputs = [node.input[_FLOATS[node.op]], constant.name + output]

@@ -108,10 +108,12 @@ class _Verifier:
           loaded_module.inference(self._path, self._function, self._interface)
         )
       )
-      step = trains and beside.submit(self._module_step, images, objective)
+      step = None
+      if trains:
+        step = beside.submit(self._module_step, images, objective)
       expected = [self._source(batch).outputs for batch in batches]
       differences = self._inference(loading.result(), batches, expected)
-      if trains:
+      if step is not None:
         source = self._source(images, True, objective)
         if objective is not None and not source.gradients:
           step, objective = beside.submit(self._module_step, images, None), None
@@ -304,20 +306,25 @@ def gradients_are_touched(function: ImageFunction) -> bool:
   """Whether gradients might not be those of the source's own ops.
 
   That is so where a trainable variable changes, a value is read after it was
-  written, and where a custom gradient was dropped: but for swish, whose own is
-  the same but for rounding.
+  written, where a custom gradient was dropped (but for swish, whose own is the
+  same but for rounding), and where other ops stand in the place of some, for
+  TensorFlow 1.15.
   """
   training = function.variants[-1]
-  return any(
-    (node.op == "StopGradient" and "/value" in node.name)
-    or (
-      node.name in training.updates
-      and training.variables[canonical(node.input[0])].trainable
+  return (
+    bool(training.rewritten)
+    or any(
+      (node.op == "StopGradient" and "/value" in node.name)
+      or (
+        node.name in training.updates
+        and training.variables[canonical(node.input[0])].trainable
+      )
+      for node in training.graph_def.node
     )
-    for node in training.graph_def.node
-  ) or any(
-    op.type == "IdentityN" and _has_custom_gradient(op) and not _is_swish(op)
-    for op in function.reference.graph.get_operations()
+    or any(
+      op.type == "IdentityN" and _has_custom_gradient(op) and not _is_swish(op)
+      for op in function.reference.graph.get_operations()
+    )
   )
 
 

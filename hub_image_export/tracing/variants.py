@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from hub_image_export.graph.graph_defs import (
 )
 from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.graph.simplify import bypass_redundant_nodes
+from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variable_table import Captures
@@ -50,6 +52,7 @@ class Variant:
     updates: names of ops (UPDATE_OPS).
     activations: "softmax" or "sigmoid", by the task that it was taken off.
     oldest_tensorflow: the oldest version that runs it ("1.15"), or trains it.
+    rewritten: the kinds of ops in whose place others stand, for TF 1.15.
     needs_newer: why that is not 1.15: a sentence for each op to blame.
   """
 
@@ -64,6 +67,7 @@ class Variant:
   activations: dict[str, str] = dataclasses.field(default_factory=dict)
   oldest_tensorflow: str = ""
   needs_newer: tuple[str, ...] = ()
+  rewritten: tuple[str, ...] = ()
 
   @property
   def is_training(self) -> bool:
@@ -97,6 +101,10 @@ class Variant:
   def leaves(self) -> dict[str, str]:
     """Names of variables by those of their placeholders."""
     return {placeholder: v.name for placeholder, v in self.variables.items()}
+
+
+# What rewritten batch norms average with, where no gradient goes.
+_OF_AVERAGES = frozenset({"AddV2", "Const", "Identity", "Mul", "Sub"})
 
 
 class _Traced(NamedTuple):
@@ -199,7 +207,20 @@ def _drop_custom_gradients(variant: Variant, traced: _Traced) -> None:
 
 
 def _make_portable(variant: Variant, traced: _Traced) -> None:
+  before = _kinds(variant.graph_def)
   variant.graph_def = portability.make_portable(variant.graph_def)
+  after = _kinds(variant.graph_def)
+  changed = {*(before - after), *(after - before)}
+  variant.rewritten = tuple(sorted(changed - _OF_AVERAGES))
+
+
+def _kinds(graph_def: GraphDef) -> collections.Counter[str]:
+  """How many ops there are of each kind that gradients go through."""
+  return collections.Counter(
+    node.op
+    for node in graph_def.node
+    if known_ops.only_computes(node.op) and "Random" not in node.op
+  )
 
 
 def _bypass_redundant_nodes(variant: Variant, traced: _Traced) -> None:

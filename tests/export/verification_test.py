@@ -380,3 +380,16 @@ def test_draws_out_of_reach_are_named(tmp_path):
   assert "differs from itself" in summary.notes[0]
   assert "Note: " in str(summary)
   assert any(d.kind == "variable" for d in summary.differences)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_are_compared_where_ops_were_rewritten(groups, tmp_path):
+  """Grouped convolutions are split for TensorFlow 1.15; swish stays."""
+  inputs = tf.keras.Input((12, 10, 3))
+  x = layers.Conv2D(4, 1, activation="swish")(inputs)
+  x = layers.BatchNormalization()(layers.Conv2D(4, 3, groups=groups)(x))
+  model = tf.keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
+  spec = hie.make_feature_vector_module(model, 12, 10)
+  summary = spec.export(tmp_path / "module")
+  kinds = {d.kind for d in summary.differences}
+  assert ("gradient" in kinds) == (groups > 1)
