@@ -227,7 +227,7 @@ def name_by_content(graph_def: GraphDef, purpose: str = "") -> GraphDef:
     return final
 
   rename(result.node)
-  content = result.SerializeToString(deterministic=True) if of_loops else b""
+  content = _content(result) if of_loops else b""
   graph = hashlib.sha256(content).hexdigest()[:16]
   unique = {name: f"{name}_{graph}" for name in of_loops}
   for node in all_nodes(result) if of_loops else ():
@@ -237,6 +237,19 @@ def name_by_content(graph_def: GraphDef, purpose: str = "") -> GraphDef:
     name = function.signature.name
     function.signature.name = unique.get(name, name)
   return result
+
+
+def _content(graph_def: GraphDef) -> bytes:
+  """Nodes and functions; names that are counters of the process aside."""
+  numbered = GraphDef()
+  numbered.CopyFrom(graph_def)
+  counters = {n.name for n in numbered.node if n.name.isdigit()}
+  for node in numbered.node:
+    node.name = "" if node.name in counters else node.name
+    for i, name in enumerate(node.input):
+      if name.strip("^").partition(":")[0] in counters:
+        node.input[i] = ""
+  return numbered.SerializeToString(deterministic=True)
 
 
 def _references(node: NodeDef) -> list[Any]:
