@@ -27,7 +27,7 @@ _SCALES_OF_HALF = (1e-4, 100.0)
 # the upstream gradient.
 _CANCELLED = 1e-3
 # Fewer values than this are drawn as often as this.
-_FEW_VALUES = 16
+_FEW_VALUES = 8
 _REPEATS = 4
 
 # Draws values of a shape.
