@@ -67,11 +67,15 @@ def in_branches(nodes: Iterable[NodeDef]) -> set[str]:
     nodes: in program order.
   """
   found: set[str] = set()
+  entered: set[str] = set()
   for node in nodes:
-    if node.op in _OPENS or (
-      node.op not in _CLOSES and any(node_of(n) in found for n in node.input)
-    ):
+    inputs = set(map(node_of, node.input))
+    # Within a loop, values of the first round and of others merge.
+    closes = node.op in _CLOSES and not inputs & entered
+    if node.op in _OPENS or (not closes and inputs & found):
       found.add(node.name)
+    if node.op in ("Enter", "RefEnter"):
+      entered.add(node.name)
   return found
 
 

@@ -34,6 +34,9 @@ PASSES = frozenset({"Identity", "IdentityN", "Switch", "Enter"})
 # A collection of handles, beside the user's own: what comes from a graph of
 # TF1 has an order by edges alone, wherever its variables were made.
 UNORDERED = ("unordered",)
+# A private attribute of reads that no value stands for: what to say if they
+# are served.
+REFUSED = "_refused"
 _BLOCK = 256  # What a generator skips for each number.
 
 

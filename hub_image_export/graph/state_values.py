@@ -27,6 +27,7 @@ from hub_image_export.graph.state_ops import (
   LOOKS,
   PASSES,
   READS,
+  REFUSED,
   WRITES,
   Cell,
   NodeMaker,
@@ -155,8 +156,10 @@ class Walk:
   def _read(self, node: NodeDef, cell: Cell, branched: bool) -> None:
     if cell in self._branched or (branched and cell in self._values):
       problem = "it is assigned and read in control flow of TensorFlow 1"
-      raise refusal(node, cell, problem)
-    if cell in self._values:
+      error = str(refusal(node, cell, problem))
+      node.attr[REFUSED].s = error.encode()  # If anything needs it.
+      self.make.nodes.append(node)
+    elif cell in self._values:
       value = value_read(self.make, node, cell, self.read(cell))
       self.stand_ins[canonical(self.make.output(node))] = value
     else:

@@ -145,7 +145,8 @@ class ModuleFunction:
         graph.add_to_collection(UNORDERED, variable.handle)
     added = {
       contract.REGULARIZATION_LOSSES: variant.penalties,
-      contract.UPDATE_OPS: variant.updates,
+      # Ops, not tensors: what assigns a resource gives none.
+      contract.UPDATE_OPS: [node_of(name) for name in variant.updates],
     }
     wanted = [*variant.outputs.values(), *itertools.chain(*added.values())]
     try:

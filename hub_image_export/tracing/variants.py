@@ -30,6 +30,7 @@ from hub_image_export.graph.graph_defs import (
 )
 from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.graph.simplify import bypass_redundant_nodes
+from hub_image_export.graph.state_ops import REFUSED
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
@@ -196,6 +197,9 @@ def _origin(graph_def: GraphDef, tensor: str) -> str:
 
 def _prune(variant: Variant, traced: _Traced) -> None:
   variant.graph_def = prune(variant.graph_def, variant.served)
+  for node in variant.graph_def.node:
+    if REFUSED in node.attr:
+      raise ValueError(node.attr[REFUSED].s.decode())
 
 
 def _refuse_process_ops(variant: Variant, traced: _Traced) -> None:

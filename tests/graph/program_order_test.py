@@ -65,6 +65,20 @@ def test_branches_end_where_they_merge():
   assert program_order.in_branches(made) == {"Switch", "Mul"}
 
 
+def test_loops_end_where_they_are_left():
+  made = nodes(
+    Enter="",
+    Merge="Enter NextIteration",
+    Less="Merge",
+    Switch="Merge Less",
+    NextIteration="Switch:1",
+    Exit="Switch",
+    Add="Exit",
+  )
+  found = program_order.in_branches(made)
+  assert found == {node.name for node in made} - {"Exit", "Add"}
+
+
 def test_control_inputs_go_but_for_those_within_branches():
   made = nodes(A="", B="A ^A ^C", C="")
   program_order.drop_control_inputs(made, kept={"C"})
