@@ -181,8 +181,9 @@ def _max_bytes(path: str, folder: str) -> int:
 def _unpack_all(limited: _Limited, left: int, folder: str) -> None:
   limited.allow(_MAX_HEADERS)
   count = 0
-  source: Any = limited
-  with tarfile.open(fileobj=source, mode="r:") as archive:
+  # Types of tarfile know neither such files nor what it keeps.
+  open_tar: Any = tarfile.open
+  with open_tar(fileobj=limited, mode="r:") as archive:
     while member := archive.next():
       # Each part of a name may take a directory.
       count += 1 + member.name.count("/")
