@@ -104,7 +104,7 @@ def _fix(node: NodeDef, constants: dict[int, NodeDef], output: str) -> bool:
   return True
 
 
-def _constant(dtype: int) -> NodeDef:
+def _constant(dtype: Any) -> NodeDef:
   """Under a name that no network has."""
   node = NodeDef(name=f"fixed_draw_of_type_{dtype}", op="Const")
   node.attr["dtype"].type = dtype

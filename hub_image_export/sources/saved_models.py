@@ -27,14 +27,15 @@ def load(path: str) -> Any:
     raise arguments.wrong_value(
       "fn", path, "the directory of a SavedModel, with a saved_model.pb"
     )
-  saved_model_code.refuse_reaching_out(path)
+  subject = f"fn is {arguments.shown(path)}, a SavedModel that"
+  saved_model_code.refuse_reaching_out(path, subject)
   logging.info("Loading the SavedModel in %s", path)
   try:
     return tf.saved_model.load(path)
   except Exception as error:  # Whatever TensorFlow's readers raise.
     raise SourceError(
-      f"fn is {arguments.shown(path)}, a SavedModel that cannot be loaded: "
-      f"{type(error).__name__}: {error!s:.300}. Is it whole? Save it again"
+      f"{subject} cannot be loaded: {type(error).__name__}: {error!s:.300}. "
+      "Is it whole? Save it again"
     ) from error
 
 

@@ -74,18 +74,19 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
   return proto
 
 
-def refuse_reaching_out(path: str) -> None:
+def refuse_reaching_out(path: str, subject: str = "") -> None:
   """Raises SourceError if loading or tracing it could touch the machine.
 
   Args:
     path: directory of a SavedModel.
+    subject: how messages begin: what has this path.
   """
+  subject = subject or f"the SavedModel {path!r}"
   try:
     proto = parse(path, text=True)
   except (OSError, ValueError) as error:
     raise SourceError(
-      f"the SavedModel {path!r} cannot be loaded: {error!s:.300}. Is it whole? "
-      "Save it again"
+      f"{subject} cannot be loaded: {error!s:.300}. Is it whole? Save it again"
     ) from error
   found = sorted(
     {problem for meta in proto.meta_graphs for problem in problems(meta)}
@@ -95,7 +96,7 @@ def refuse_reaching_out(path: str) -> None:
     found.append(f"constants of {size} bytes in a small file")
   if found:
     raise SourceError(
-      f"the SavedModel {path!r} has what may use files, processes or Python of "
+      f"{subject} has what may use files, processes or Python of "
       f"this machine, or is not known: {', '.join(found[:5])}. A module is "
       "hermetic (F5), and it is not even loaded. If you trust it, load it in a "
       "Python file, give a function that does without these ops, and "
