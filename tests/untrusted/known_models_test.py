@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No model of Keras' own layers is refused: Applications, ours, the examples."""
+"""No model of Keras' own layers is refused: Applications, ours, examples."""
 
 from __future__ import annotations
 
