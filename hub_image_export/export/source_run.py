@@ -44,6 +44,9 @@ class SourceRun:
   def __init__(self, function: ImageFunction) -> None:
     self.notes: list[str] = []
     self._function = function
+    # Where the last run left what seeds draws: the next one goes on there, as
+    # calls of the source do. Draws that are out of reach differ then.
+    self._seeds: list[tuple[Any, Any]] = []
     self._made = {
       v.source.name: v
       for v in function.variables
@@ -109,6 +112,8 @@ class SourceRun:
     copied = {v.name for v in self._function.variables if v.stored is not None}
     while True:
       copies = Copies()
+      for handle, value in self._seeds:
+        copies.give(handle, value)
       for variable in self._function.variables:
         if variable.stored is not None:
           copies.give(handles[variable.name], variable.read())
@@ -142,11 +147,13 @@ class SourceRun:
         total = objective(outputs) if objective is not None else None
       gradients = self._gradients(tape, total, watched)
     names = {id(handle): name for name, handle in handles.items()}
-    values = {
-      names.get(id(handle)) or _name_of(handle): copies.value(handle)
-      for handle in copies.changed()
-      if id(handle) in names or not _is_no_part_of_modules(handle)
-    }
+    values, self._seeds = {}, []
+    for handle in copies.changed():
+      value = copies.value(handle)
+      if id(handle) in names or not _is_no_part_of_modules(handle):
+        values[names.get(id(handle)) or _name_of(handle)] = value
+      else:
+        self._seeds.append((handle, value))
     return Step(
       {key: output.numpy() for key, output in outputs.items()},
       values,

@@ -382,6 +382,28 @@ def test_draws_out_of_reach_are_named(tmp_path):
   assert any(d.kind == "variable" for d in summary.differences)
 
 
+def test_draws_of_a_saved_function_are_named(tmp_path):
+  """In Keras 3 they depend on a seed that is a variable of it."""
+  module = tf.Module()
+  module.model = tf.keras.Sequential(
+    [layers.Input((12, 10, 3)), layers.Flatten(), layers.Dropout(0.5)]
+    + [layers.Dense(3)]
+  )
+  module.state = module.model.variables
+  module.__call__ = call = tf.function(
+    lambda images, training=False: module.model(images, training=training)
+  )
+  for training in (False, True):
+    call.get_concrete_function(
+      tf.TensorSpec([None, 12, 10, 3]), training=training
+    )
+  saved = str(tmp_path / "saved")
+  tf.saved_model.save(module, saved)
+  spec = hie.make_feature_vector_module(saved, 12, 10)
+  (note,) = spec.export(tmp_path / "module").notes
+  assert "the source differs from itself" in note
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_gradients_are_compared_where_ops_were_rewritten(groups, tmp_path):
   """Grouped convolutions are split for TensorFlow 1.15; swish stays."""
