@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes that a module does without: second copies, and mere hand-overs.
+"""Nodes that a module does without: second copies, and those that only hand on.
 
 Layers bring a constant each for the same axis or the same number, and pass
 values on through identities. Each node costs time wherever a graph is read, by

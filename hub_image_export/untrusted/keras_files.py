@@ -39,7 +39,7 @@ def refuse_keras_code(path: str) -> None:
   """Raises ValueError if a Keras file has what is no known part of Keras.
 
   Args:
-    path: a file that exists; what is no Keras file is let be.
+    path: a file that exists; what is no Keras file passes.
   """
   try:
     found = sorted({code for item in _configs(path) for code in _code(item)})

@@ -31,7 +31,7 @@ def refuse_foreign_data(path: str) -> None:
   """Raises WeightsError if a Keras file has more than values of its own.
 
   It may take them from other files, or have too many. What is no Keras file is
-  let be.
+  passed over.
   """
   try:
     problems = hdf5.problems(path)
