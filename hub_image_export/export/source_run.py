@@ -23,7 +23,6 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.variable_copies import Copies
-from hub_image_export.graph.graph_defs import descendants
 from hub_image_export.tensorflow_api import eager_ops, keras_packages, private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
@@ -227,7 +226,7 @@ class SourceRun:
       given = v1.placeholder(tf.float32, shape, name=contract.IMAGES)
       found = self._compute(training, convert)(given)
       outputs = flat_outputs(found)
-      updates = _updates(graph, given) if training else []
+      updates = _updates(graph) if training else []
       variables = {v.name: v for v in v1.global_variables()}
       trainable = v1.trainable_variables() if objective else []
       gradients = (
@@ -254,17 +253,22 @@ class SourceRun:
         names = tf.nest.map_structure(lambda t: t.name, fetches)
         return session.run(names, feed)
 
-      run(others)
-      run(loads, {feeds[n].name: value for n, value in stored.items()})
-      before = run(values)
+      def begin() -> dict[str, np.ndarray]:
+        run(others)
+        run(loads, {feeds[n].name: value for n, value in stored.items()})
+        return run(values)
+
       wanted = {
         v.name: g for v, g in zip(trainable, gradients) if g is not None
       }
       wanted = {n: tf.convert_to_tensor(g) for n, g in wanted.items()}
-      results = run(
-        [outputs, found["penalties"], wanted, updates],
-        {given.name: images},
-      )
+      begin()
+      # What no edge orders sees the values of before, but in one run it may
+      # happen to see those after: so updates have a run of their own.
+      asked = [outputs, found["penalties"], wanted]
+      results = run(asked, {given.name: images})
+      before = begin()
+      run([asked, updates], {given.name: images})
       after = run(values)
     names = {n: v.name for n, v in self._made.items()}
     return Step(
@@ -279,18 +283,11 @@ class SourceRun:
     )
 
 
-def _updates(graph: Any, images: Any) -> list[Any]:
-  """Ops of UPDATE_OPS, and assignments of what is computed from the images."""
+def _updates(graph: Any) -> list[Any]:
+  """Ops of UPDATE_OPS: what else a function assigns, TF1 never runs."""
   entries = tf.nest.flatten(graph.get_collection(contract.UPDATE_OPS))
   elements = map(graph.as_graph_element, entries)
-  updates = [getattr(element, "op", element) for element in elements]
-  after_images = descendants(graph.as_graph_def(), [images.op.name])
-  updates += [
-    op
-    for op in graph.get_operations()
-    if op.name in after_images and "Assign" in op.type
-  ]
-  return list(dict.fromkeys(updates))
+  return [getattr(element, "op", element) for element in elements]
 
 
 def _sum(penalties: list[list[Any]]) -> float:
