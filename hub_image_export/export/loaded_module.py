@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,9 +16,10 @@ from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
 from hub_image_export.graph import inline
 from hub_image_export.tensorflow_api.compat import hub, tf
-from hub_image_export.tensorflow_api.protos import MetaGraphDef, SavedModel
+from hub_image_export.tensorflow_api.protos import MetaGraphDef
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tracing.image_function import ImageFunction
+from hub_image_export.untrusted import saved_models
 from hub_image_export.weights import checkpoint_writer
 
 
@@ -139,9 +139,8 @@ def training_step(
 
 
 def _meta_graph(path: str, tags: frozenset[str]) -> MetaGraphDef:
-  with open(os.path.join(path, "saved_model.pb"), "rb") as file:
-    saved = SavedModel.FromString(file.read())
-  return next(m for m in saved.meta_graphs if set(m.meta_info_def.tags) == tags)
+  graphs = saved_models.parse(path).meta_graphs
+  return next(m for m in graphs if set(m.meta_info_def.tags) == tags)
 
 
 def _outputs(

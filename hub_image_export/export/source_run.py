@@ -88,8 +88,8 @@ class SourceRun:
     plan = self._function.plan
 
     def call(images: Any) -> dict[str, Any]:
-      hparams = [tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)]
-      hparams = hparams * plan.momentum
+      momentum = tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
+      hparams = [momentum] if plan.momentum else []
       return compute(plan, images, hparams, training, convert).tensors
 
     return call

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 
-from hub_image_export.graph.graph_defs import data_inputs, node_of
+from hub_image_export.graph.graph_defs import data_inputs, is_ordered, node_of
 from hub_image_export.tensorflow_api.protos import NodeDef
 
 # Control flow of TensorFlow 1: what stands in a branch, or in a loop.
@@ -90,6 +90,6 @@ def drop_control_inputs(
       TensorFlow 1 runs is told by its control edges.
   """
   for node in nodes:
-    if node.input and node.input[-1][0] == "^":
+    if is_ordered(node):
       controls = [n for n in node.input if n[0] == "^" and n[1:] in kept]
       node.input[:] = [*data_inputs(node), *controls]

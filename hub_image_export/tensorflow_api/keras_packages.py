@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tensorflow_api.types import KerasModel, Layer
+from hub_image_export.tensorflow_api.types import Layer
 
 _PACKAGES = ("keras", "tf_keras")
 
@@ -119,15 +119,6 @@ def layers_within(layer: Layer) -> list[Layer]:
   """
   flatten = getattr(layer, "_flatten_layers", None)
   return list(flatten()) if flatten else [layer]
-
-
-def nodes_within(model: KerasModel) -> list[Any]:
-  """The nodes of a functional model: one for each call of a layer in it.
-
-  Layers know their own nodes, of all models together. Here since Keras 2.0.
-  """
-  by_depth = getattr(model, "_nodes_by_depth", {})
-  return [node for nodes in by_depth.values() for node in nodes]
 
 
 @contextlib.contextmanager

@@ -83,9 +83,9 @@ def make_image_function(
   ):
     traces.append(trace(plan, training=True))
   variants = []
-  for i, traced in enumerate(traces):
+  for is_training, traced in zip((False, True), traces):
     policies.check_collections(traced, drop_collections)
-    variants.append(make_variant(traced, bool(i), table.add(traced)))
+    variants.append(make_variant(traced, is_training, table.add(traced)))
   policies.check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)

@@ -56,7 +56,7 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
   """
   path = os.path.join(directory, contract.SAVED_MODEL_FILE)
   is_text = text and not os.path.exists(path)
-  path += "txt" * is_text
+  path += "txt" if is_text else ""
   most = _MAX_TEXT_BYTES if is_text else MAX_BYTES
   size = os.path.getsize(path)
   if size > most:

@@ -11,6 +11,7 @@ import pytest
 
 from examples import digits_network
 from hub_image_export.sources import applications
+from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.keras_files import refuse_keras_code
 from tests.support import models
@@ -30,7 +31,7 @@ def _refused_nowhere(model, directory):
 def _is_of_keras_alone(model):
   return isinstance(model, tf.keras.Model) and all(
     type(layer).__module__.partition(".")[0] in ("keras", "tf_keras")
-    for layer in model._flatten_layers()
+    for layer in keras_packages.layers_within(model)
   )
 
 

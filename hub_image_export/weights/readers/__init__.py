@@ -88,12 +88,14 @@ def _latest(path: str, files: list[str]) -> str:
   found = sorted(f[: -len(".index")] for f in files if f.endswith(".index"))
   if len(found) == 1:
     return os.path.join(path, found[0])
-  raise WeightsError(
-    f"the directory {path!r} has {len(found) or 'no'} checkpoints"
-    + (
-      f" ({', '.join(found[:5])}), and nothing says which counts" * bool(found)
+  if not found:
+    raise WeightsError(
+      f"the directory {path!r} has no checkpoints: expected {_FORMATS}"
     )
-    + f": expected {_FORMATS}"
+  raise WeightsError(
+    f"the directory {path!r} has {len(found)} checkpoints "
+    f"({', '.join(found[:5])}), and nothing says which counts: expected "
+    f"{_FORMATS}"
   )
 
 
