@@ -31,19 +31,37 @@ given; 1 it is not, and nothing was changed.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging as standard_logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags, logging
 
 from hub_image_export import arguments
 from hub_image_export.command_line import export_flags, run as command_line
 
+if TYPE_CHECKING:
+  from hub_image_export.export.summary import Summary
+
 
 def main(argv: Sequence[str]) -> int:
-  """Exports what the flags say; prints a summary."""
+  """Exports what the flags say; prints a summary, and nothing else."""
+  # Keras prints how far a download is, and users' code whatever it likes.
+  with contextlib.redirect_stdout(sys.stderr):
+    summary = _export(argv)
+  if export_flags.as_json():
+    print(json.dumps(summary.to_json(), indent=2))
+  else:
+    print(command_line.for_terminal(str(summary)))
+    print(command_line.for_terminal(_next_steps(summary.path)))
+  return command_line.EXIT_OK
+
+
+def _export(argv: Sequence[str]) -> Summary:
   if argv[1:]:
     raise ValueError(
       f"Got the arguments {argv[1:]}; expected flags only, as in: "
@@ -87,9 +105,7 @@ def main(argv: Sequence[str]) -> int:
     **checkpoint,
   )
   export_flags.PUBLISH.publish(summary, export_flags.OVERWRITE.value)
-  print(command_line.for_terminal(str(summary)))
-  print(command_line.for_terminal(_next_steps(summary.path)))
-  return command_line.EXIT_OK
+  return summary
 
 
 def _weights() -> str | None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +132,26 @@ def test_a_module_that_exists_stays(run, classifier, tmp_path):
   assert (tmp_path / "module" / "saved_model.pb").read_bytes() == before
   assert run(*arguments, "--task=classification", "--overwrite")[0] == 0
   assert (tmp_path / "module" / "saved_model.pb").read_bytes() != before
+
+
+def test_the_summary_as_json(run, network, tmp_path):
+  """Stdout is for a program, whatever the user's code prints."""
+  with open(network.split(":")[0], "a", encoding="utf-8") as file:
+    file.write("\nprint('a word of mine')\n")
+  code, out, err = run(
+    f"--model={network}", "--height=8", "--width=6", "--format=hub,json"
+  )
+  assert code == 0
+  summary = json.loads(out)
+  assert "a word of mine" in err
+  assert (
+    summary["path"] == summary["report"]["path"] == str(tmp_path / "module")
+  )
+  assert summary["image_size"] == [8, 6]
+  assert summary["signatures"]["default"]["default"] == "float32(?, 4)"
+  assert summary["verified"] and not summary["archive"]
+  names = {field.name for field in dataclasses.fields(hie.Summary)}
+  assert set(summary) == names
 
 
 def test_help_is_quick_and_lists_the_flags():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from absl import flags
 
 from hub_image_export.command_line.checkpoint_flags import CheckpointFlags
@@ -27,6 +29,20 @@ def _bool(name: str, default: bool | None, help_text: str):
 
 def _list(name: str, help_text: str):
   return flags.DEFINE_list(name, None, help_text, flag_values=FLAGS)
+
+
+class _WordsParser(flags.ListParser):
+  """Of a comma-separated list of words, out of a few."""
+
+  def __init__(self, words: Sequence[str]) -> None:
+    super().__init__()
+    self.enum_values = words
+
+  def parse(self, argument: str | list[str]) -> list[str]:
+    words = super().parse(argument)
+    if not words or not set(words) <= set(self.enum_values):
+      raise ValueError(f"expected some of {', '.join(self.enum_values)}")
+    return words
 
 
 MODEL = _string("model", "What to export; see above. Required.")
@@ -95,6 +111,18 @@ ALLOW_CUSTOM_GRADIENTS = _bool(
   False,
   "Accept that custom gradients are replaced by TensorFlow's own.",
 )
+# What can be written; more of them may be asked for at once.
+MODULE_FORMATS = ("hub",)
+JSON = "json"
+FORMAT = flags.DEFINE(
+  _WordsParser([*MODULE_FORMATS, JSON]),
+  "format",
+  None,
+  "Comma-separated. What is written: hub (a TF1 Hub module; default). And "
+  "json: stdout gets the summary as JSON, and nothing else.",
+  flag_values=FLAGS,
+  serializer=flags.ListSerializer(","),
+)
 OVERWRITE = _bool(
   "overwrite", False, "Replace a module that exists at --export_path."
 )
@@ -107,3 +135,14 @@ CHECK = _bool(
 
 CHECKPOINT = CheckpointFlags(FLAGS)
 PUBLISH = PublishFlags(FLAGS)
+
+
+def module_formats() -> list[str]:
+  """Those of --format that are written."""
+  named = [word for word in FORMAT.value or () if word != JSON]
+  return named or [MODULE_FORMATS[0]]
+
+
+def as_json() -> bool:
+  """Whether the summary is for programs."""
+  return JSON in (FORMAT.value or ())

@@ -163,6 +163,10 @@ def _unknown_flag(flag_values: flags.FlagValues, name: str) -> str:
   return f"There is no flag --{name}. The flags are {known}"
 
 
+def _some(parser: flags.ArgumentParser) -> str:
+  return "some" if isinstance(parser, flags.ListParser) else "one"
+
+
 def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
   """What absl says of a value that a flag cannot take, and what it could."""
   match = _ILLEGAL.match(message)
@@ -176,7 +180,7 @@ def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
   parser = flag_values[name].parser
   choices = getattr(parser, "enum_values", None)
   expected = (
-    f"one of {', '.join(choices)}"
+    f"{_some(parser)} of {', '.join(choices)}"
     if choices
     else parser.syntactic_help or "true or false"
   )

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.checker import Report
@@ -84,6 +85,12 @@ class Summary:
   def finish(self, path: str, staged: str, verified: bool) -> None:
     self.path, self.verified = path, verified
     self.num_bytes = directory_size(staged)
+    if self.report is not None:  # It was checked where it was staged.
+      self.report = dataclasses.replace(self.report, path=path)
+
+  def to_json(self) -> dict[str, Any]:
+    """The summary as JSON values (not as text), by its attributes' names."""
+    return dataclasses.asdict(self)
 
   def __str__(self) -> str:
     height, width = self.image_size

@@ -104,6 +104,7 @@ _MODEL = (
   *_value("export_path", [file("plain")], "no module", overwrite=True),
   *_value("task", ["segmentation", "Classification", ""], "expected one of"),
   *_value("weights", ["random"], "Applications only"),
+  *_value("format", ["text", "hub,xml", "JSON", ""], "expected some of"),
   *_value("weights", ["random"], "expected one", **_WEIGHTS),
 )
 _BUILDER = (
