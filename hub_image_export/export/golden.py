@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.export.loaded_module import LoadedModule
+from hub_image_export.serving.loaded_module import LoadedModule
 from hub_image_export.tensorflow_api.compat import tf
 
 FILE = "golden.json"

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
 from hub_image_export.graph import inline
-from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.serving.loaded_module import (
+  LoadedModule,
+  loaded,
+  session_of,
+)
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tracing.image_function import ImageFunction
@@ -23,43 +28,11 @@ from hub_image_export.untrusted import saved_models
 from hub_image_export.weights import checkpoint_writer
 
 
-@dataclasses.dataclass(frozen=True)
-class LoadedModule:
-  """One variant of a module, in a graph and a session of its own.
-
-  Attributes:
-    graph: in which it was instantiated.
-    images: placeholder for them.
-    outputs: by signature and key (`"image_feature_vector/default"`).
-    session: in which its variables have their values.
-  """
-
-  graph: Any
-  images: Any
-  outputs: dict[str, Any]
-  session: Any
-
-  def run(self, fetches: Any, images: np.ndarray) -> Any:
-    return self.session.run(fetches, {self.images: images})
-
-
-@contextlib.contextmanager
 def inference(
   path: str, function: ImageFunction, interface: Interface
-) -> Iterator[LoadedModule]:
+) -> AbstractContextManager[LoadedModule]:
   """The inference variant, as a consumer loads it."""
-  graph = tf.Graph()
-  with quiet(), graph.as_default():
-    module = hub.Module(path)
-    images = tf.compat.v1.placeholder(tf.float32, interface.image_shape)
-    outputs = {}
-    for task in function.inference.tasks:
-      results = module({contract.IMAGES: images}, signature=task, as_dict=True)
-      outputs.update({f"{task}/{k}": v for k, v in results.items()})
-    initializer = tf.compat.v1.global_variables_initializer()
-  with _session(graph) as session:
-    session.run(initializer)
-    yield LoadedModule(graph, images, outputs, session)
+  return loaded(path, function.inference.tasks, interface.image_shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +99,7 @@ def training_step(
   given = graph.get_tensor_by_name(f"{contract.IMAGES}:0")
   assigned = {op.inputs[0].op.name for op in updates if op.inputs}
   read = {name: variables[name] for name in sorted(assigned & variables.keys())}
-  with graph.as_default(), _session(graph) as session:
+  with graph.as_default(), session_of(graph) as session:
     if saver is not None:
       saver.restore(session, checkpoint_writer.variables_prefix(path))
     results = session.run((outputs, penalties, found, updates), {given: images})
@@ -152,18 +125,3 @@ def _outputs(
     for task in function.variants[-1].tasks
     for key, info in meta_graph.signature_def[task].outputs.items()
   }
-
-
-@contextlib.contextmanager
-def _session(graph: Any) -> Iterator[Any]:
-  """A session that runs the graph as it stands.
-
-  Grappler's rewrites would cost more than they save in a few runs, and round
-  differently from the same ops one by one.
-  """
-  config = tf.compat.v1.ConfigProto()
-  config.graph_options.rewrite_options.disable_meta_optimizer = True
-  # Not as the default session, with its graph: activations run eagerly.
-  session = tf.compat.v1.Session(graph=graph, config=config)
-  with contextlib.closing(session):
-    yield session

@@ -21,9 +21,10 @@ from hub_image_export.errors import SourceError, VerificationError, reason
 from hub_image_export.export import comparison, loaded_module, reference
 from hub_image_export.export.comparison import Difference
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.loaded_module import LoadedModule, Step
+from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.source_run import SourceRun
 from hub_image_export.graph.graph_defs import canonical
+from hub_image_export.serving.loaded_module import LoadedModule
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A module in a graph and a session of its own, as a consumer loads it.
+
+Whatever runs modules here begins with this: verification, the golden example,
+and `open_module`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from hub_image_export import contract
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.runtime import quiet
+from hub_image_export.tensorflow_api.types import ModuleSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModule:
+  """The inference variant of a module.
+
+  Attributes:
+    graph: in which it was instantiated.
+    images: placeholder for them.
+    outputs: by signature and key (`"image_feature_vector/default"`).
+    session: in which its variables have their values.
+  """
+
+  graph: Any
+  images: Any
+  outputs: dict[str, Any]
+  session: Any
+
+  def run(self, fetches: Any, images: np.ndarray) -> Any:
+    return self.session.run(fetches, {self.images: images})
+
+
+@contextlib.contextmanager
+def loaded(
+  module: str | ModuleSpec,
+  signatures: Iterable[str],
+  image_shape: Sequence[int | None],
+) -> Iterator[LoadedModule]:
+  """Loads the inference variant.
+
+  Args:
+    module: its directory, or its spec.
+    signatures: those to apply, to the same images.
+    image_shape: of the images (C14, C15).
+  """
+  graph = tf.Graph()
+  with quiet(), graph.as_default():
+    instance = hub.Module(module)
+    images = tf.compat.v1.placeholder(tf.float32, image_shape)
+    outputs = {}
+    for name in signatures:
+      results = instance(
+        {contract.IMAGES: images}, signature=name, as_dict=True
+      )
+      outputs.update({f"{name}/{key}": v for key, v in results.items()})
+    initializers = [
+      tf.compat.v1.global_variables_initializer(),
+      tf.compat.v1.tables_initializer(),
+    ]
+  with session_of(graph) as session:
+    session.run(initializers)
+    yield LoadedModule(graph, images, outputs, session)
+
+
+@contextlib.contextmanager
+def session_of(graph: Any) -> Iterator[Any]:
+  """A session that runs the graph as it stands.
+
+  Grappler's rewrites would cost more than they save in a few runs, and round
+  differently from the same ops one by one.
+  """
+  config = tf.compat.v1.ConfigProto()
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  # Not as the default session, with its graph: activations run eagerly.
+  session = tf.compat.v1.Session(graph=graph, config=config)
+  with contextlib.closing(session):
+    yield session
