@@ -115,7 +115,10 @@ def make_classification_module(
                                  # {"default": the same, and the endpoints}
 
   A final softmax or sigmoid of the network is taken off, and the log says so:
-  consumers get linear scores (C7).
+  consumers get linear scores (C7). It may stand before reshapes and whatever
+  else only moves numbers; for a softmax, if that keeps all classes of a row.
+  Where it cannot be taken off (averages, products, clips), a warning tells
+  what the scores of 16 images look like, and what to return instead.
 
   Args:
     fn: as for `make_feature_vector_module`; it returns

@@ -10,7 +10,7 @@ from absl import logging
 
 from hub_image_export import contract, progress
 from hub_image_export.errors import reason
-from hub_image_export.export import labels, reference
+from hub_image_export.export import labels, reference, scores
 from hub_image_export.export.order import Order
 from hub_image_export.export.spec import ImageModuleSpec, make_spec
 from hub_image_export.sources import as_source, preprocessing
@@ -38,6 +38,7 @@ def build(fn: Any, order: Order) -> ImageModuleSpec:
     function = run_eagerly(lambda: _trace(fn, order))
     _check_tasks(function, order)
     _warn_of_bare_endpoints(function)
+    run_eagerly(lambda: scores.warn_of_probabilities(function, order.interface))
     return make_spec(function, order.interface)
 
 

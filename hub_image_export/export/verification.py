@@ -131,7 +131,7 @@ class _Verifier:
     batches: list[np.ndarray],
     expected: list[dict[str, Any]],
   ) -> list[Difference]:
-    found = [self._activated(module.run(module.outputs, b)) for b in batches]
+    found = [self._activated(module.run(module.outputs, b), 0) for b in batches]
     _check_finite(found[0])
 
     def compare(outputs: list[dict[str, Any]]) -> list[Difference]:
@@ -147,7 +147,7 @@ class _Verifier:
       self._path,
       self._function,
       images,
-      objective and (lambda outputs: objective(self._activated(outputs))),
+      objective and (lambda outputs: objective(self._activated(outputs, -1))),
     )
 
   def _training(
@@ -164,7 +164,7 @@ class _Verifier:
       )
 
     module = dataclasses.replace(
-      module, outputs=self._activated(module.outputs)
+      module, outputs=self._activated(module.outputs, -1)
     )
 
     def compare(step: Step) -> list[Difference]:
@@ -224,11 +224,14 @@ class _Verifier:
       )
     self._notes.append(message)
 
-  def _activated(self, outputs: dict[str, Any]) -> dict[str, Any]:
-    """The probabilities of logits whose activation was taken off (C7)."""
+  def _activated(self, outputs: dict[str, Any], index: int) -> dict[str, Any]:
+    """The probabilities of logits whose activation was taken off (C7).
+
+    Networks may have one for inference only: `index` tells the variant.
+    """
     known = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}
     activated = dict(outputs)
-    for task, name in self._function.inference.activations.items():
+    for task, name in self._function.variants[index].activations.items():
       key = f"{task}/{contract.DEFAULT_OUTPUT}"
       value = known[name](outputs[key])
       activated[key] = value.numpy() if tf.executing_eagerly() else value

@@ -91,6 +91,7 @@ def make_image_function(
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
   policies.check_dropout(variants[-1])
   policies.tell_of_changes(kept)
+  policies.tell_of_probable_classifier(traces[0], kept[0])
   policies.tell_of_initial_values(traces[0], plan.source.name)
   return ImageFunction(
     name=plan.source.name,

@@ -64,6 +64,28 @@ class LayerCalls:
       "layer a name of its own, or return the tensor from a function"
     )
 
+  def before_the_last_kernel(self) -> str | None:
+    """The layer that gives what a classifier's last dense layer is given."""
+    before = [None, *self.calls[:-1]]
+    # A layer's own calls of others stand right before it.
+    innermost = [
+      call
+      for previous, call in zip(before, self.calls)
+      if previous is None or previous.depth <= call.depth
+    ]
+    has_kernel = [hasattr(call.layer, "kernel") for call in innermost]
+    if True not in has_kernel:
+      return None
+    last = len(innermost) - 1 - has_kernel[::-1].index(True)
+    for call in reversed(innermost[:last]):
+      rank = getattr(getattr(call.outputs, "shape", None), "rank", None)
+      is_dropout = "Dropout" in type(call.layer).__name__
+      with contextlib.suppress(ValueError):
+        if rank in (2, 4) and not is_dropout:
+          self.output_of(call.layer.name)
+          return call.layer.name
+    return None
+
   def _nearest(self, name: str) -> str:
     import difflib
 

@@ -11,6 +11,7 @@ from absl import logging
 from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients as gradients,
+  probabilities,
   random_numbers as randomness,
 )
 from hub_image_export.tracing.trace import Trace
@@ -87,6 +88,27 @@ def tell_of_changes(variants: list[Variant]) -> None:
         variant.oldest_tensorflow,
         " ".join(variant.needs_newer[:3]),
       )
+
+
+def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
+  """What comes out of a softmax or sigmoid is rarely meant as features."""
+  output = inference.tasks.get(contract.IMAGE_FEATURE_VECTOR)
+  if output is None:
+    return
+  origin = probabilities.origin(inference.graph_def, output)
+  if not origin.alone:
+    return
+  layer = traced.layers.before_the_last_kernel()
+  logging.warning(
+    "The feature vector comes from %s: are these the probabilities of a "
+    "classifier? Make a module for classification of it (C7): "
+    "make_classification_module, or --task=classification. For features name "
+    "a layer before the classifier: %s",
+    origin,
+    f"feature_layer={layer!r}, or --feature_layer={layer}"
+    if layer
+    else "feature_layer, or --feature_layer",
+  )
 
 
 def tell_of_initial_values(traced: Trace, name: str) -> None:

@@ -40,6 +40,18 @@ def _function(activation):
   return fn
 
 
+def _heads():
+  """A sigmoid for each class, and one more head for two of them."""
+  inputs = keras.Input(keras_sources.SHAPE)
+  x = layers.GlobalAveragePooling2D()(inputs)
+  heads = [layers.Dense(n, activation="sigmoid")(x) for n in (1, 1, 2)]
+  model = keras.Model(inputs, layers.Concatenate()(heads))
+  random = np.random.RandomState(0)
+  for weight in model.weights:
+    weight.assign(3 * random.normal(size=weight.shape).astype(np.float32))
+  return model
+
+
 ENDINGS = {
   "dense_activation": lambda: _head(layers.Dense(4, activation="softmax")),
   "sigmoid_activation": lambda: _head(layers.Dense(4, activation="sigmoid")),
@@ -58,7 +70,21 @@ ENDINGS = {
   "half_precision": lambda: _head(
     layers.Dense(4, activation="softmax", dtype="mixed_float16")
   ),
+  "fully_convolutional": lambda: _head(
+    layers.Reshape((1, 1, 3)),
+    layers.Conv2D(4, 1, activation="softmax"),
+    layers.Flatten(),
+  ),
+  "sigmoid_map": lambda: _head(
+    layers.Reshape((1, 1, 3)),
+    layers.Conv2D(4, 1, activation="sigmoid"),
+    layers.GlobalMaxPooling2D(),
+  ),
+  "sigmoid_heads": _heads,
   "function": lambda: _function(tf.nn.softmax),
+  "function_squeezed": lambda: _function(
+    lambda x: tf.squeeze(tf.nn.softmax(x[:, None, None]), [1, 2])
+  ),
   "identity": lambda: _function(lambda x: tf.identity(tf.nn.sigmoid(x))),
   "cast": lambda: _function(
     lambda x: tf.cast(tf.nn.softmax(tf.cast(x, tf.float64)), tf.float32)
@@ -81,6 +107,27 @@ def test_the_activation_is_taken_off(ending, caplog):
     activate = tf.nn.sigmoid
   assert np.any(found < 0) or np.any(found > 1)
   np.testing.assert_allclose(activate(found), probabilities, atol=2e-3)
+
+
+def test_networks_with_an_activation_for_inference_only(tmp_path):
+  """Both variants give logits, and both are held against the source."""
+  head = tf.Variable(np.random.RandomState(0).normal(size=(3, 4)), tf.float32)
+  head = tf.Variable(tf.cast(head, tf.float32))
+  mean = tf.Variable(np.zeros(3, np.float32), trainable=False)
+
+  def fn(images, training):
+    x = tf.reduce_mean(images, [1, 2])
+    if training:
+      mean.assign(tf.reduce_mean(x, 0))
+      return x @ head
+    return tf.nn.softmax((x - mean) @ head)
+
+  spec = models.by_name("softmax").build(fn)
+  assert [v.activations for v in spec.function.variants] == [
+    {"image_classification": "softmax"},
+    {},
+  ]
+  assert spec.export(tmp_path / "module").verified
 
 
 def _scores(spec):
