@@ -8,16 +8,50 @@ begins. Nothing heavy is imported: `--help` does not wait for TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import numbers
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import (
+  Callable,
+  Iterable,
+  Iterator,
+  Mapping,
+  Sequence,
+  Set as AbstractSet,
+)
 from typing import Any
 
 _SHOWN = 80
 _INT32_MAX = 2**31 - 1
 # Bytes; of Linux, and of nearly all of its file systems.
 _MAX_NAME, _MAX_PATH = 255, 4095
+
+
+_write: Callable[..., str] | None = None
+
+
+def called(argument: str, *value: Any) -> str:
+  """How whoever reads a message writes an argument.
+
+  That is `training` or, with a value, `training=False`; on the command line
+  `--training` and `--notraining`. Each message that names an argument of a
+  builder takes it from here.
+  """
+  if _write is not None:
+    return _write(argument, *value)
+  return f"{argument}={shown(value[0])}" if value else argument
+
+
+@contextlib.contextmanager
+def written_as(write: Callable[..., str]) -> Iterator[None]:
+  """Lets `called` give what `write` gives, in the whole process."""
+  global _write
+  before, _write = _write, write
+  try:
+    yield
+  finally:
+    _write = before
 
 
 def shown(value: Any) -> str:
@@ -46,13 +80,13 @@ def printable(text: str, kept: str = "") -> str:
 
 def wrong_type(name: str, value: Any, expected: str) -> TypeError:
   return TypeError(
-    f"{name} is {shown(value)} of type {type(value).__name__}: expected "
-    f"{expected}"
+    f"{called(name)} is {shown(value)} of type {type(value).__name__}: "
+    f"expected {expected}"
   )
 
 
 def wrong_value(name: str, value: Any, expected: str) -> ValueError:
-  return ValueError(f"{name} is {shown(value)}: expected {expected}")
+  return ValueError(f"{called(name)} is {shown(value)}: expected {expected}")
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -75,7 +109,8 @@ def check_image_size(height: Any, width: Any) -> tuple[int, int]:
   size = check_size("height", height), check_size("width", width)
   if size[0] * size[1] * 3 > _INT32_MAX:
     raise ValueError(
-      f"height is {size[0]} and width is {size[1]}: expected images of less "
+      f"{called('height')} is {size[0]} and {called('width')} is {size[1]}: "
+      "expected images of less "
       "than 2**31 numbers, as many as TensorFlow can count. Are these pixels?"
     )
   return size
@@ -178,7 +213,9 @@ def check_path(name: str, value: Any, what: str = "a file or directory") -> str:
   except UnicodeEncodeError:
     encoded = b""
   if not path:
-    raise ValueError(f"{name} is '', which is empty: expected {expected}")
+    raise ValueError(
+      f"{called(name)} is '', which is empty: expected {expected}"
+    )
   if not encoded or b"\0" in encoded:
     raise wrong_value(name, path, f"{expected}, as file systems have it")
   longest = max(map(len, encoded.split(os.fsencode(os.sep))))

@@ -23,6 +23,7 @@ def make_feature_vector_module(
   *,
   arch_name: str | None = None,
   preprocess: Preprocess = None,
+  output: str | None = None,
   endpoints: Sequence[str] | None = None,
   feature_layer: str | None = None,
   variable_size: bool = False,
@@ -53,6 +54,10 @@ def make_feature_vector_module(
     preprocess: what the network wants, given RGB in [0, 1] (C12): None (that
       as it comes), "tf", "torch", "caffe", "0-255", a pair (mean, std) per
       channel, or a function on the images.
+    output: which of several outputs is meant, where `fn` does not say: a key
+      of the dict that it returns, a position in the list ("0"), the name of a
+      Keras model's output, or a signature of a SavedModel ("serving_default",
+      "serving_default/scores") or module.
     endpoints: names of Keras layers whose outputs consumers may have, too.
     feature_layer: the Keras layer that yields the feature vector, where that
       is not what `fn` returns; a feature map is averaged over space (C4).
@@ -79,6 +84,7 @@ def make_feature_vector_module(
   options: Options = {
     "arch_name": arch_name,
     "preprocess": preprocess,
+    "output": output,
     "endpoints": endpoints,
     "variable_size": variable_size,
     "training": training,

@@ -37,21 +37,25 @@ import logging as standard_logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from absl import flags, logging
 
 from hub_image_export import arguments
-from hub_image_export.command_line import export_flags, run as command_line
-
-if TYPE_CHECKING:
-  from hub_image_export.export.summary import Summary
+from hub_image_export.command_line import (
+  export_flags,
+  flag_words,
+  run as command_line,
+)
 
 
 def main(argv: Sequence[str]) -> int:
   """Exports what the flags say; prints a summary, and nothing else."""
   # Keras prints how far a download is, and users' code whatever it likes.
-  with contextlib.redirect_stdout(sys.stderr):
+  with (
+    contextlib.redirect_stdout(sys.stderr),
+    arguments.written_as(flag_words.write),
+  ):
     summary = _export(argv)
   if export_flags.as_json():
     print(json.dumps(summary.to_json(), indent=2))
@@ -61,7 +65,8 @@ def main(argv: Sequence[str]) -> int:
   return command_line.EXIT_OK
 
 
-def _export(argv: Sequence[str]) -> Summary:
+def _export(argv: Sequence[str]) -> Any:
+  """Its `Summary`."""
   if argv[1:]:
     raise ValueError(
       f"Got the arguments {argv[1:]}; expected flags only, as in: "
@@ -90,6 +95,7 @@ def _export(argv: Sequence[str]) -> Summary:
     width=export_flags.WIDTH.value,
     num_classes=export_flags.NUM_CLASSES.value,
     variable_size=export_flags.VARIABLE_SIZE.value,
+    output=export_flags.OUTPUT.value,
   )
   if export_flags.WEIGHTS.value == "random":
     logging.warning(

@@ -11,7 +11,11 @@ from hub_image_export.command_line.model_flag import LoadedModel
 from hub_image_export.export.order import Options, Order
 from hub_image_export.export.spec import ImageModuleSpec
 
-_FEATURE_VECTOR, _CLASSIFICATION = "feature_vector", "classification"
+_FEATURE_VECTOR, _CLASSIFICATION, _ALL = (
+  "feature_vector",
+  "classification",
+  "all",
+)
 
 
 def check() -> None:
@@ -20,12 +24,13 @@ def check() -> None:
   Raises:
     TypeError, ValueError: as the builders; flags have their arguments' names.
   """
-  _check_task()
+  task = export_flags.TASK.value
+  _check_task(task)
   Order.of(
     export_flags.HEIGHT.value or 1,
     export_flags.WIDTH.value or 1,
     _options(export_flags.ARCH_NAME.value, _preprocess(None)),
-    tasks=None,
+    tasks=None if task == _ALL else (contract.IMAGE_CLASSIFICATION,),
     default_task=contract.IMAGE_CLASSIFICATION,
     feature_layer=export_flags.FEATURE_LAYER.value,
     num_classes=export_flags.NUM_CLASSES.value,
@@ -33,9 +38,8 @@ def check() -> None:
   )
 
 
-def _check_task() -> None:
+def _check_task(task: str) -> None:
   """Whether flags are given that the task has no use for."""
-  task = export_flags.TASK.value
   if task == _CLASSIFICATION and export_flags.FEATURE_LAYER.value:
     raise ValueError(
       f"--feature_layer is {export_flags.FEATURE_LAYER.value!r}, but it is for "
@@ -83,6 +87,7 @@ def _options(arch_name: str | None, preprocess: Any) -> Options:
   return {
     "arch_name": arch_name,
     "preprocess": preprocess,
+    "output": export_flags.OUTPUT.value,
     "endpoints": export_flags.ENDPOINTS.value,
     "variable_size": export_flags.VARIABLE_SIZE.value,
     "training": export_flags.TRAINING.value,

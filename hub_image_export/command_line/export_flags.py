@@ -81,6 +81,11 @@ ARCH_NAME = _string(
 ENDPOINTS = _list(
   "endpoints", "Comma-separated names of Keras layers to expose as outputs."
 )
+OUTPUT = _string(
+  "output",
+  "Which of several outputs of the model is meant: its name, its position (0), "
+  "or a signature of a SavedModel (serving_default/scores).",
+)
 FEATURE_LAYER = _string(
   "feature_layer", "The Keras layer that yields the feature vector."
 )

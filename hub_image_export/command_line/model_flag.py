@@ -18,6 +18,7 @@ from hub_image_export.sources import (
   hub_module_specs as module_specs,
   keras_files as model_files,
   keras_models,
+  saved_models,
   user_code,
 )
 from hub_image_export.tensorflow_api import keras_packages
@@ -39,7 +40,7 @@ class LoadedModel:
   """A model to export, and the defaults of the flags that it brings along.
 
   Attributes:
-    source: a Keras model, a function, the path of a SavedModel, or the
+    source: a Keras model, a function, a loaded SavedModel, or the
       `hub.ModuleSpec` of a TF1 Hub module.
     arch_name: prefix of its endpoints (C10), if it has a name of its own.
     height, width: the image size that it is made for in pixels, if known.
@@ -67,6 +68,7 @@ def load(
   width: int | None = None,
   num_classes: int | None = None,
   variable_size: bool = False,
+  output: str | None = None,
 ) -> LoadedModel:
   """Loads, or for a Keras Application builds, what `--model` names.
 
@@ -75,6 +77,7 @@ def load(
     task, weights, height, width, num_classes, variable_size: how to build a
       Keras Application, see `application_models.build`. All other models are
       what they are; weights given for one of them are an error.
+    output: which of several outputs is meant, or which signature.
 
   Raises:
     ValueError: `model` names nothing that could be exported.
@@ -106,7 +109,7 @@ def load(
       f"The weights ({weights!r}) can be given for Keras Applications only; "
       f"{model!r} must come with its own."
     )
-  return _described(_load_source(model))
+  return _described(_load_source(model), output)
 
 
 def _load_source(model: str) -> Any:
@@ -138,20 +141,23 @@ def _load_directory(path: str) -> Any:
   if contract.MODULE_DEF_FILE in files:
     return module_specs.load("--model", path)
   if any(name in files for name in _SAVED_MODEL_FILES):
-    return path
+    return saved_models.load(path, "--model")
   raise ValueError(
     f"The directory {path!r} has neither {contract.MODULE_DEF_FILE} (a TF1 "
     f"Hub module) nor {contract.SAVED_MODEL_FILE} (a SavedModel)."
   )
 
 
-def _described(source: Any) -> LoadedModel:
+def _described(source: Any, output: str | None) -> LoadedModel:
   if isinstance(source, hub.ModuleSpec):
     height, width = _expected_size(source)
     return LoadedModel(source, height=height, width=width)
   if keras_packages.is_model(source):
     height, width = keras_models.image_size(source)
     return LoadedModel(source, source.name, height, width)
+  if saved_models.is_loaded(source):
+    height, width = saved_models.image_size(source, output)
+    return LoadedModel(source, height=height, width=width)
   name = getattr(source, "__name__", None)
   return LoadedModel(source, name if name != "<lambda>" else None)
 

@@ -45,7 +45,7 @@ def build(fn: Any, order: Order) -> ImageModuleSpec:
 def _trace(fn: Any, order: Order) -> ImageFunction:
   warn_of_rescaling(fn, order.preprocess)
   plan = Plan(
-    source=as_source(fn, order.height, order.width, order.tasks),
+    source=as_source(fn, order.height, order.width, order.tasks, order.output),
     request=Request(
       tasks=order.tasks,
       endpoints=order.endpoints,

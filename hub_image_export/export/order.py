@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from hub_image_export import arguments, contract
+from hub_image_export.arguments import called
 from hub_image_export.export import labels as labels_lib
 from hub_image_export.export.interface import Interface
 from hub_image_export.sources import preprocessing
@@ -19,6 +20,7 @@ class Options(TypedDict, total=False):
 
   arch_name: str | None
   preprocess: Preprocess
+  output: str | None
   endpoints: Sequence[str] | None
   variable_size: bool
   training: bool | None
@@ -41,6 +43,7 @@ class Order:
     labels: names of the classes in order, or None (C8).
     arch_name: prefix of the endpoints' names, or None (C10).
     preprocess: what the network wants of RGB in [0, 1] (C12).
+    output: which of several outputs is the main one, or None.
     endpoints: names of Keras layers to expose.
     variable_size: whether images of any size are accepted (C15).
     training: whether there is a variant for training; None: if it differs (F2).
@@ -58,6 +61,7 @@ class Order:
   labels: tuple[str, ...] | None = None
   arch_name: str | None = None
   preprocess: Preprocess = None
+  output: str | None = None
   endpoints: tuple[str, ...] = ()
   variable_size: bool = False
   training: bool | None = None
@@ -105,6 +109,13 @@ class Order:
       arguments.check_name(
         "feature_layer", self.feature_layer, "the name of a Keras layer"
       )
+    if self.output is not None:
+      arguments.check_name("output", self.output, "the name of an output")
+      if self.tasks is None and self.feature_layer is None:
+        raise ValueError(
+          f"{called('output', self.output)} is the only output then, and there "
+          f"are several tasks: expected {called('feature_layer')}, too"
+        )
     if self.arch_name is not None:
       _check_arch_name(self.arch_name)
     preprocessing.resolve(self.preprocess)

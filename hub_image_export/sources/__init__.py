@@ -9,11 +9,12 @@ knows which it was. The room also finds models by what `--model` calls them
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 from typing import Any
 
-from hub_image_export import arguments
+from hub_image_export import arguments, contract
 from hub_image_export.sources import keras_models, saved_models
 from hub_image_export.sources.hub_module import ModuleFunction
 from hub_image_export.sources.source import Source, of_callable
@@ -26,6 +27,7 @@ def as_source(
   height: int,
   width: int,
   tasks: tuple[str, ...] | None = None,
+  output: str | None = None,
 ) -> Source:
   """Returns the `Source` of whatever the user handed to a builder.
 
@@ -35,6 +37,7 @@ def as_source(
     height: of the images, in pixels.
     width: likewise.
     tasks: which are wanted of a TF1 Hub module; None for all that it has.
+    output: which of several outputs is wanted, by its name; None for all.
 
   Raises:
     TypeError: `fn` is nothing of the kind.
@@ -46,7 +49,15 @@ def as_source(
       arguments.check_local_path("fn", fn, "a SavedModel, or a model itself")
     )
   if isinstance(fn, hub.ModuleSpec):
-    fn = ModuleFunction(fn, tasks=tasks)
+    outputs = None if output is None else {contract.DEFAULT_OUTPUT: output}
+    return ModuleFunction(fn, outputs, tasks=tasks).as_source()
+  if saved_models.is_loaded(fn):
+    return saved_models.as_source(fn, height, width, output)
+  source = _as_source(fn, height, width)
+  return dataclasses.replace(source, output=output)
+
+
+def _as_source(fn: Any, height: int, width: int) -> Source:
   if isinstance(fn, ModuleFunction):
     return fn.as_source()
   if inspect.isclass(fn):
@@ -56,8 +67,6 @@ def as_source(
     )
   if keras_packages.is_layer(fn):
     return keras_models.as_source(fn, height, width)
-  if saved_models.is_loaded(fn):
-    return saved_models.as_source(fn, height, width)
   if callable(fn):
     return of_callable(fn)
   raise TypeError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hub_image_export.sources import image_input
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
@@ -27,8 +28,12 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
     )
   shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or ()]
   if shapes:
-    _check_input_shape(name, shapes, height, width)
-    _check_input_type(name, model.inputs[0].dtype)
+    if len(shapes) > 1:
+      raise ValueError(
+        f"{name} has {len(shapes)} inputs: expected one, the images (C13). "
+        "Wrap it in a function on images that supplies the others"
+      )
+    image_input.check(name, shapes[0], model.inputs[0].dtype, height, width)
   if not model.built or not shapes:
     # Variables are made by the first call, which has to be an eager one.
     model(tf.zeros([1, height, width, 3]), training=False)
@@ -42,7 +47,12 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
       f"{name} has channels_first layers ({', '.join(wrong[:5])}): expected "
       "channels_last throughout (C17)"
     )
-  return Source(name=name, call=model, training_parameter="training")
+  return Source(
+    name=name,
+    call=model,
+    training_parameter="training",
+    output_names=tuple(getattr(model, "output_names", None) or ()),
+  )
 
 
 def image_size(model: KerasModel) -> tuple[int | None, int | None]:
@@ -51,55 +61,6 @@ def image_size(model: KerasModel) -> tuple[int | None, int | None]:
   if isinstance(shape, tuple) and len(shape) == 4:
     return shape[1], shape[2]
   return None, None
-
-
-def _check_input_shape(
-  name: str, shapes: list[tuple], height: int, width: int
-) -> None:
-  if len(shapes) > 1:
-    raise ValueError(
-      f"{name} has {len(shapes)} inputs: expected one, the images (C13). Wrap "
-      "it in a function on images that supplies the others"
-    )
-  (shape,) = shapes
-  if len(shape) != 4:
-    raise ValueError(
-      f"{name} takes inputs of shape {shape}: expected "
-      f"[batch_size, {height}, {width}, 3] (C12)"
-    )
-  if shape[1] == 3 and shape[3] not in (3, None):
-    raise ValueError(
-      f"{name} takes inputs of shape {shape}, which is channels_first: "
-      "expected channels_last (C17). Build it with "
-      "data_format='channels_last'"
-    )
-  if shape[3] not in (3, None):
-    raise ValueError(
-      f"{name} takes images of {shape[3]} channels: expected 3, RGB (C12). "
-      "Wrap it in a function that converts, say with tf.image.rgb_to_grayscale"
-    )
-  if shape[1] not in (None, height) or shape[2] not in (None, width):
-    raise ValueError(
-      f"{name} takes images of {shape[1]}x{shape[2]} pixels: got height="
-      f"{height}, width={width}. Pass the model's own size, or build the model "
-      "for the size that you want"
-    )
-  if shape[0] is not None:
-    raise ValueError(
-      f"{name} has a fixed batch size of {shape[0]}: expected any (C14). "
-      "Build it without batch_size"
-    )
-
-
-def _check_input_type(name: str, dtype: Any) -> None:
-  """Keras casts silently, and pixels in [0, 1] are 0 as integers."""
-  dtype = tf.as_dtype(dtype)
-  if not dtype.is_floating:
-    raise ValueError(
-      f"{name} takes {dtype.name} images: expected float32, RGB in [0, 1] "
-      "(C12). Wrap it in a function that converts, say with "
-      f"tf.image.convert_image_dtype(images, tf.{dtype.name})"
-    )
 
 
 def warn_of_rescaling(fn: Any, preprocess: Any) -> None:

@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hub_image_export.sources import outputs
+
 _TRAINING_PARAMETERS = ("is_training", "training")
 
 
@@ -26,6 +28,8 @@ class Source:
     training_parameter: the option that tells training from inference, if any.
     takes_momentum: whether there is an option `batch_norm_momentum` (H1).
     penalties: gives weight penalties that `call` does not leave elsewhere.
+    output_names: of several outputs that come as a list (Keras).
+    output: the name of the one that is wanted, if they are not all.
   """
 
   name: str
@@ -33,6 +37,19 @@ class Source:
   training_parameter: str | None = None
   takes_momentum: bool = False
   penalties: Callable[[], list[Any]] = _none
+  output_names: tuple[str, ...] = ()
+  output: str | None = None
+
+  def wanted(self, returned: Any) -> Any:
+    """Of what `call` returned, what is wanted.
+
+    Raises:
+      ValueError: there is no output of that name.
+    """
+    returned = outputs.named(returned, self.output_names)
+    if self.output is None:
+      return returned
+    return outputs.choose(self.name, returned, self.output, self.output_names)
 
 
 def of_callable(fn: Callable[..., Any]) -> Source:

@@ -182,6 +182,20 @@ def first_replica(variable: Any) -> Any:
   return next(iter(replicas(variable)), variable)
 
 
+# --- SavedModels.
+
+
+def saved_inputs(loaded: Any) -> list[Any]:
+  """What `__call__` of a loaded SavedModel takes first, in each of its traces.
+
+  A restored `tf.function` cannot be traced anew, and lists what it has in an
+  attribute; publicly it only says what an input did not match.
+  """
+  traces = getattr(loaded.__call__, "concrete_functions", ())
+  taken = (trace.structured_input_signature[0][:1] for trace in traces)
+  return [spec for specs in taken for spec in specs]
+
+
 # --- Files.
 
 # The key under which an object-based checkpoint (tf.train.Checkpoint) has the

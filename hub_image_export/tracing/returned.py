@@ -16,6 +16,8 @@ from typing import Any
 from absl import logging
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
+from hub_image_export.sources import outputs
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.layer_calls import LayerCalls
 
@@ -51,17 +53,24 @@ class Request:
   feature_layer: str | None = None
   arch_name: str | None = None
 
-  def interpret(self, returned: Any, layers: LayerCalls) -> Results:
+  def interpret(
+    self, returned: Any, layers: LayerCalls, source: str = "fn"
+  ) -> Results:
     """Sorts what the function returned into tasks and endpoints.
+
+    Args:
+      returned: by the function.
+      layers: the calls of Keras layers.
+      source: the function's name, for messages.
 
     Raises:
       TypeError: something in it is no tensor.
       ValueError: a tensor is not what the contract asks for.
     """
     if self.tasks is None and self.feature_layer is None:
-      tasks, endpoints = _split_tasks(*_split_pair(returned))
+      tasks, endpoints = _split_tasks(source, *_split_pair(source, returned))
     else:
-      output, endpoints = _split_default(*_split_pair(returned))
+      output, endpoints = _split_default(source, *_split_pair(source, returned))
       tasks = {self._main_task: output}
     if self.feature_layer is not None:
       features = _layer_output(layers, self.feature_layer, "feature_layer")
@@ -85,40 +94,47 @@ class Request:
     return (self.tasks or (contract.IMAGE_CLASSIFICATION,))[0]
 
 
-def _split_pair(returned: Any) -> tuple[Any, Mapping[str, Any]]:
+def _split_pair(source: str, returned: Any) -> tuple[Any, Mapping[str, Any]]:
   """`(output, endpoints)`, whether or not the function returned a pair."""
   if not isinstance(returned, (tuple, list)):
     return returned, {}
   if len(returned) == 2 and isinstance(returned[1], Mapping):
     return returned[0], returned[1]
   raise TypeError(
-    f"fn returned a {type(returned).__name__} of {len(returned)} values: "
-    "expected a tensor, (tensor, dict of endpoints), or a dict with a 'default'"
+    f"{source} returned a {type(returned).__name__} of {len(returned)} values, "
+    f"{outputs.described(returned)}: expected a tensor, (tensor, dict of "
+    "endpoints), or a dict with a 'default'. Choose one, say with "
+    f"{called('output', '0')}"
   )
 
 
 def _split_default(
-  output: Any, endpoints: Mapping[str, Any]
+  source: str, output: Any, endpoints: Mapping[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
   if not isinstance(output, Mapping):
     return output, dict(endpoints)
   if contract.DEFAULT_OUTPUT not in output:
     raise ValueError(
-      f"fn returned a dict with the keys {sorted(map(str, output))}: expected "
-      "a 'default' among them. For several tasks use make_image_module"
+      f"{source} has the outputs {outputs.described(output)}: expected one "
+      f"called 'default'. Choose one, say with {called('output', _any(output))}"
+      f". For several tasks: {called('make_image_module')}"
     )
   rest = {k: v for k, v in output.items() if k != contract.DEFAULT_OUTPUT}
-  return output[contract.DEFAULT_OUTPUT], _merged(rest, endpoints)
+  return output[contract.DEFAULT_OUTPUT], _merged(source, rest, endpoints)
+
+
+def _any(output: Mapping[str, Any]) -> str:
+  return next(map(str, output), "…")
 
 
 def _split_tasks(
-  output: Any, endpoints: Mapping[str, Any]
+  source: str, output: Any, endpoints: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   if not isinstance(output, Mapping):
     raise TypeError(
-      f"fn returned {_kind(output)}: make_image_module expects a dict keyed by "
-      f"signature names ({', '.join(contract.TASKS)}), or a Keras classifier "
-      "and feature_layer="
+      f"{source} returned {_kind(output)}: expected, for several tasks, a dict "
+      f"keyed by signature names ({', '.join(contract.TASKS)}), or a Keras "
+      f"classifier and {called('feature_layer')}"
     )
   tasks = {k: v for k, v in output.items() if k in contract.TASKS}
   rest = {k: v for k, v in output.items() if k not in contract.TASKS}
@@ -126,21 +142,27 @@ def _split_tasks(
     near = difflib.get_close_matches(str(key), contract.TASKS, 1, 0.85)
     if near:
       raise ValueError(
-        f"fn returned the key {key!r}: the signature's name is {near[0]!r}"
+        f"{source} returned the key {key!r}: expected {near[0]!r}, the name of "
+        "the signature"
       )
   if not tasks:
     raise ValueError(
-      f"fn returned a dict with the keys {sorted(map(str, output))}: expected "
-      f"signature names, {' or '.join(contract.TASKS)}"
+      f"{source} has the outputs {outputs.described(output)}: expected "
+      f"signature names, {' or '.join(contract.TASKS)}; or choose the scores "
+      f"of classes with {called('output')}, and the layer of features with "
+      f"{called('feature_layer')}"
     )
-  return tasks, _merged(rest, endpoints)
+  return tasks, _merged(source, rest, endpoints)
 
 
-def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(
+  source: str, a: Mapping[str, Any], b: Mapping[str, Any]
+) -> dict[str, Any]:
   both = sorted(set(a) & set(b), key=str)
   if both:
     raise ValueError(
-      f"fn returned two endpoints of the same name: {both}. Rename one"
+      f"{source} returned two endpoints of the same name, {both}: expected one "
+      "of each. Rename one"
     )
   return {**a, **b}
 
@@ -149,7 +171,7 @@ def _layer_output(layers: LayerCalls, name: str, argument: str) -> Any:
   try:
     return layers.output_of(name)
   except ValueError as error:
-    raise ValueError(f"{argument}: {error}") from None
+    raise ValueError(f"{called(argument)}: {error}") from None
 
 
 def _pooled(features: Any, layer: str) -> Any:
@@ -172,7 +194,8 @@ def _task_output(task: str, tensor: Any) -> Any:
     raise ValueError(
       f"the output for {task} has shape {shape}: expected [batch_size, width]. "
       + (
-        "Pool it over height and width, say with tf.reduce_mean(x, [1, 2])"
+        "Pool it over height and width, say with tf.reduce_mean(x, [1, 2]); "
+        f"{called('feature_layer')} and the name of a Keras layer does that"
         if shape.rank == 4
         else "Reshape it"
       )

@@ -173,7 +173,9 @@ def compute(
       hook = stack.enter_context(momentum_as(options[momentum]))
     layers = stack.enter_context(observe(hook))
     returned = _call(plan.source, pixels, training, options, convert)
-    results = plan.request.interpret(returned, layers)
+    results = plan.request.interpret(
+      plan.source.wanted(returned), layers, plan.source.name
+    )
     penalties = _penalties(plan.source, layers)
   tensors = {
     "tasks": _named(results.tasks),

@@ -74,12 +74,15 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
   return proto
 
 
-def refuse_reaching_out(path: str, subject: str = "") -> None:
+def refuse_reaching_out(path: str, subject: str = "") -> SavedModel:
   """Raises SourceError if loading or tracing it could touch the machine.
 
   Args:
     path: directory of a SavedModel.
     subject: how messages begin: what has this path.
+
+  Returns:
+    What was read.
   """
   subject = subject or f"the SavedModel {path!r}"
   try:
@@ -102,6 +105,7 @@ def refuse_reaching_out(path: str, subject: str = "") -> None:
       "Python file, give a function that does without these ops, and "
       "--model=file.py:name"
     )
+  return proto
 
 
 def problems(meta_graph: Any) -> Iterator[str]:

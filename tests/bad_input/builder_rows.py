@@ -82,6 +82,12 @@ def _all_builders(call: str) -> list[Row]:
         ),
         good([None, "tf", values.Text("tf"), (0, 1), [1.0, 1e-30]]),
       ],
+      "output": [
+        types(values.NOT_STRINGS, "the name of an output"),
+        wrong(["", " ", "a\nb", values.SURROGATE], "the name of an output"),
+        *_chosen(call),
+        good([None]),
+      ],
       "endpoints": [
         *_lists(),
         wrong([["konv"]], "there is no layer", late=True),
@@ -99,6 +105,16 @@ def _all_builders(call: str) -> list[Row]:
       **_switches(),
     },
   )
+
+
+def _chosen(call: str) -> list[Values]:
+  network = Made("network", lambda place: place.network)
+  if call == "make_image_module":
+    return [wrong(["1"], "feature_layer", "several tasks")]
+  return [
+    wrong(["1", "hidden"], "'default' (None, 3)", late=True, fn=network),
+    good(["default"], fn=network),
+  ]
 
 
 def _sizes(not_sizes: list = values.NOT_SIZES) -> list[Values]:

@@ -87,7 +87,7 @@ _MODEL = (
     "model export_path weights labels arch_name endpoints feature_layer "
     "preprocess drop_collections checkpoint checkpoint_prefix checkpoint_map "
     "archive page handle asset_path description license network dataset scores "
-    "class_definition"
+    "class_definition output"
   ),
   *_value("model", [None], "is missing"),
   *_value("model", ["MobilNetV2"], "did you mean MobileNetV2"),
@@ -116,6 +116,8 @@ _BUILDER = (
   *_value("endpoints", ["konv"], "Did you mean", **_KERAS),
   *_value("feature_layer", ["konv"], "Did you mean", **_KERAS),
   *_value("feature_layer", ["pool"], "is for features", **_CLASSES),
+  *_value("output", ["scores"], "expected one of 'default'"),
+  *_value("output", ["scores"], "--feature_layer", task="all"),
   *_value("preprocess", ["tff", "TF"], "expected one of"),
   *_value("preprocess", ["a/b", "0.5/", "/", "1,2,/1"], "expected numbers"),
   *_value("preprocess", ["0.5/0", "0.5/-1"], "zero or a negative"),

@@ -177,7 +177,7 @@ SEVERAL_TASKS = [
     lambda x: {"a": ok(x)},
     {"default_task": FEATURES},
     ValueError,
-    ["['a']", CLASSES],
+    ["'a' (None, 3)", CLASSES],
   ),
   (
     "labels_without_classes",

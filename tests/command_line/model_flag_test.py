@@ -38,8 +38,14 @@ def test_keras_file(tmp_path):
 
 
 def test_saved_model_directory(tmp_path):
-  tf.saved_model.save(tf.Module(), str(tmp_path))
-  assert model_flag.load(str(tmp_path)) == model_flag.LoadedModel(str(tmp_path))
+  saved = tf.Module()
+  saved.__call__ = tf.function(
+    lambda x: x, input_signature=[tf.TensorSpec([None, None, None, 3])]
+  )
+  tf.saved_model.save(saved, str(tmp_path))
+  loaded = model_flag.load(str(tmp_path))
+  assert loaded == model_flag.LoadedModel(loaded.source)
+  assert loaded.source(tf.zeros([1, 2, 2, 3])).shape == (1, 2, 2, 3)
 
 
 def _module_fn():

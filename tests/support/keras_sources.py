@@ -71,6 +71,21 @@ def functional() -> Source:
   return Source(fn=source.fn, owner=source.owner, call=call)
 
 
+def two_outputs() -> Source:
+  """The second one is meant."""
+  inputs = keras.Input(SHAPE)
+  x = layers.Conv2D(5, 3, use_bias=False, name="conv")(inputs)
+  x = layers.BatchNormalization(name="bn")(x)
+  pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
+  bounded = layers.Activation("tanh", name="bounded")(pooled)
+  model = with_random_weights(keras.Model(inputs, [pooled, bounded]))
+
+  def call(images, training):
+    return model(images, training=training)[1]
+
+  return Source(fn=model, owner=model, call=call)
+
+
 def sequential(package=keras) -> Source:
   return as_source(
     package.Sequential(

@@ -90,6 +90,9 @@ def _kinds() -> list[TinyModel]:
       is_random=True,
     ),
     TinyModel("sequential", k.sequential, {FEATURES: 6}),
+    TinyModel(
+      "two_outputs", k.two_outputs, {FEATURES: 5}, {"output": "bounded"}
+    ),
     TinyModel("subclassed", k.subclassed, {FEATURES: 3}, is_random=True),
     TinyModel(
       "subclassed_not_built",

@@ -198,6 +198,19 @@ def test_keras_2_takes_no_hidden_graph_for_tf1():
   assert not names[1].startswith("wrapped_function")
 
 
+def test_what_a_loaded_saved_model_takes(tmp_path):
+  saved = tf.Module()
+  saved.__call__ = tf.function(lambda x, training=False: x)
+  for spec in (tf.TensorSpec([None, 8]), tf.TensorSpec([2], tf.uint8)):
+    saved.__call__.get_concrete_function(spec, training=True)
+  tf.saved_model.save(saved, str(tmp_path))
+  found = private.saved_inputs(tf.saved_model.load(str(tmp_path)))
+  assert {(s.shape.as_list()[0], s.dtype) for s in found} == {
+    (None, tf.float32),
+    (2, tf.uint8),
+  }
+
+
 def test_the_graph_of_objects_in_a_checkpoint(tmp_path):
   prefix = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "c"))
   keys = dict(tf.train.list_variables(prefix))
