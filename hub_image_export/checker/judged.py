@@ -50,6 +50,9 @@ class JudgedVariable:
     dtype: a DataType number; 0 for a variable without a node.
     elements: how many numbers this variable, or this part of one, holds.
     initializer: the name of the operation that initializes it.
+    snapshot: the name of the tensor that reads it.
+    part: which part of the value in the checkpoint it holds, as `RestoreV2`
+      takes it; empty for all of it.
   """
 
   name: str
@@ -58,6 +61,8 @@ class JudgedVariable:
   dtype: int
   elements: int
   initializer: str
+  snapshot: str
+  part: str
 
 
 class JudgedSignature:
@@ -250,14 +255,23 @@ class JudgedVariant:
     name = key = node_name(definition.variable_name)
     node = self.graph.nodes.get(name)
     own_shape = dims(node.attr["shape"].shape) if node is not None else None
-    shape, dtype = None, 0
+    shape, dtype, part = None, 0, ""
     if node is not None and node.op in VARIABLE_OPS:
       shape, dtype = own_shape, node.attr["dtype"].type
     if definition.HasField("save_slice_info_def"):
       key = name.rpartition("/")[0]
       shape = tuple(definition.save_slice_info_def.full_shape)
-    count, initializer = element_count(own_shape), definition.initializer_name
-    return JudgedVariable(name, key, shape, dtype, count, initializer)
+      part = _part(definition.save_slice_info_def)
+    return JudgedVariable(
+      name,
+      key,
+      shape,
+      dtype,
+      element_count(own_shape),
+      definition.initializer_name,
+      definition.snapshot_name,
+      part,
+    )
 
   def parameters(self, names: Iterable[str]) -> int:
     """How many numbers the variables `names` hold."""
@@ -291,6 +305,13 @@ class JudgedVariant:
       return False
     sources = self.graph.ancestors(self.graph.data_inputs(name)[1:])
     return not any(self.graph.op(s) in _GIVEN_FROM_OUTSIDE for s in sources)
+
+
+def _part(slice_info: Any) -> str:
+  """`"4 6 0,2:0,6"`: of the shape, the first two rows."""
+  shape = " ".join(map(str, slice_info.full_shape))
+  ranges = zip(slice_info.var_offset, slice_info.var_shape)
+  return f"{shape} " + ":".join(f"{start},{size}" for start, size in ranges)
 
 
 def element_count(shape: Shape | None) -> int:

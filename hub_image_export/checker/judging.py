@@ -33,6 +33,7 @@ from hub_image_export.checker.running.behaviour_rules import check_behaviour
 from hub_image_export.checker.running.golden_rules import check_golden
 from hub_image_export.checker.running.running_variant import (
   RunningVariant,
+  load_with_hub,
   plain_signature,
 )
 from hub_image_export.checker.running.training_rules import (
@@ -189,6 +190,8 @@ def _run_variants(
       continue
     stage(f"running {variant.where()}")
     try:
+      if variant is module.main:
+        load_with_hub(spec, signature)
       with RunningVariant(spec, signature) as running:
         if variant is module.inference:
           findings.extend(check_behaviour(running, size, findings))

@@ -12,7 +12,8 @@ import os
 from typing import Any
 
 from hub_image_export.tensorflow_api.compat import hub
-from hub_image_export.tensorflow_api.types import Graph, ModuleSpec
+from hub_image_export.tensorflow_api.protos import MetaGraphDef
+from hub_image_export.tensorflow_api.types import ModuleSpec
 
 _native_module = importlib.import_module(f"{hub.__name__}.native_module")
 _HubSpec: Any = _native_module._ModuleSpec
@@ -61,14 +62,6 @@ def checkpoint_of(spec: ModuleSpec) -> str | None:
   return None if prefix is None else os.fsdecode(prefix)
 
 
-def apply_scope(graph: Graph, signature: str) -> str:
-  """The name scope into which `hub.Module` imported a signature's graph.
-
-  It is made unique where it is taken: so its end is looked for.
-  """
-  suffix = "_apply_" + signature.replace(":", "_") + "/"
-  for operation in graph.get_operations():
-    scope, slash, _ = operation.name.partition("/")
-    if (scope + slash).endswith(suffix):
-      return scope + slash
-  return suffix
+def meta_graph(spec: ModuleSpec, tags: frozenset[str]) -> MetaGraphDef:
+  """A variant's graph as hub loads it: assets have their paths here."""
+  return handler_of(spec).get_meta_graph(tags=tags)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A variant of a module, loaded as a consumer does, ready to run."""
+"""A variant of a module, ready to run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
+from hub_image_export.checker.running import gradient_kinds
 from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.protos import MetaGraphDef
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, node_name
+
+# Besides the graph itself: what runs beside its outputs, and what gradients
+# need to know of loops and branches.
+_COLLECTIONS = (contract.UPDATE_OPS, "cond_context", "while_context")
 
 
 def plain_signature(variant: JudgedVariant) -> JudgedSignature | None:
@@ -23,18 +29,34 @@ def plain_signature(variant: JudgedVariant) -> JudgedSignature | None:
   return None
 
 
-class RunningVariant:
-  """One hub.Module, applied once, in a graph and a session of its own.
+def load_with_hub(spec: Any, applied: JudgedSignature) -> None:
+  """Instantiates the module and applies a signature, as a consumer does.
 
-  Applying one signature imports the whole graph. The others' tensors are
-  taken from there by name, which spares an import (seconds, for a large
-  module) for each.
+  Raises:
+    Exception: whatever `hub.Module` raises.
+  """
+  tags, signature = applied.variant.tags, applied.name
+  with tf.Graph().as_default():
+    module = hub.Module(spec, trainable=True, tags=tags)
+    infos = spec.get_input_info_dict(signature, tags)
+    shape = infos[contract.IMAGES].get_shape()
+    images = tf.compat.v1.placeholder(tf.float32, shape)
+    module({contract.IMAGES: images}, signature=signature, as_dict=True)
+
+
+class RunningVariant:
+  """A variant in a graph and a session of its own, with its weights.
+
+  The graph is imported once, and has the tensors of all signatures. What
+  `hub.Module` does beyond that, in Python for each variable, takes longer than
+  all that is run here: `load_with_hub` does it once for a module.
 
   Attributes:
     variant: what is running.
-    images: the placeholder of its images.
+    images: the tensor that is fed with its images.
     update_ops: the operations in UPDATE_OPS.
-    trainable: the variables in TRAINABLE_VARIABLES.
+    trainable: the tensors of the variables in TRAINABLE_VARIABLES: handles, or
+      references to their values.
   """
 
   def __init__(self, spec: Any, applied: JudgedSignature):
@@ -45,24 +67,26 @@ class RunningVariant:
       applied: the `plain_signature` of the variant.
     """
     self.variant = variant = applied.variant
-    self._applied, signature = applied, applied.name
-    self._images_name = applied.inputs[contract.IMAGES].name
+    # As hub.Module calls it; errors name their nodes with it.
+    self._scope = f"module_apply_{applied.name.replace(':', '_')}"
     self._graph = tf.Graph()
+    self._reads: dict[str, Any] = {}
     with self._graph.as_default():
-      self._module = hub.Module(spec, trainable=True, tags=variant.tags)
-      infos = spec.get_input_info_dict(signature, variant.tags)
-      shape = infos[contract.IMAGES].get_shape()
-      self.images = tf.compat.v1.placeholder(tf.float32, shape)
-      images = {contract.IMAGES: self.images}
-      self._outputs = self._module(images, signature=signature, as_dict=True)
+      tf.compat.v1.train.import_meta_graph(
+        _to_be_run(private_hub.meta_graph(spec, variant.tags)),
+        import_scope=self._scope,
+      )
+      self.images = self.tensor(applied.inputs[contract.IMAGES].name)
       self.update_ops = list(tf.compat.v1.get_collection(contract.UPDATE_OPS))
-      self.trainable = tf.compat.v1.trainable_variables()
+      self.trainable = list(map(self._variable, variant.trainable))
+      tables = variant.collection("table_initializer")
       self._init = [
-        tf.compat.v1.variables_initializer(self._module.variables),
-        tf.compat.v1.tables_initializer(),
+        *self._restore(private_hub.checkpoint_of(spec)),
+        *map(self._element, tables),
       ]
-    self._scope = private_hub.apply_scope(self._graph, signature)
+    # Grappler would take longer to rewrite a graph than it takes to run it.
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
     self._session = tf.compat.v1.Session(graph=self._graph, config=config)
 
   def __enter__(self) -> RunningVariant:
@@ -74,19 +98,40 @@ class RunningVariant:
 
   def tensor(self, name: str) -> Any:
     """The tensor of the module's own graph that is called `name`."""
-    if name == self._images_name:
-      return self.images
-    return self._graph.get_tensor_by_name(self._scope + name)
+    return self._graph.get_tensor_by_name(f"{self._scope}/{name}")
+
+  def _element(self, name: str) -> Any:
+    """The operation or tensor that a collection names."""
+    return self._graph.as_graph_element(f"{self._scope}/{name}")
+
+  def _variable(self, name: str) -> Any:
+    return self.tensor(f"{name}:0")
+
+  def _restore(self, prefix: str | None) -> list[Any]:
+    """Operations that give all variables their values in the checkpoint."""
+    variables = self.variant.variables
+    for variable in variables.values():
+      # hub.Module wants them all, for whoever exports the module again.
+      for name in filter(None, (variable.initializer, variable.snapshot)):
+        self._element(name)
+    if not variables or prefix is None:
+      return []
+    tensors = [self._variable(name) for name in variables]
+    values = tf.raw_ops.RestoreV2(
+      prefix=prefix,
+      tensor_names=[v.key for v in variables.values()],
+      shape_and_slices=[v.part for v in variables.values()],
+      dtypes=[v.dtype for v in variables.values()],
+    )
+    return [_assign(*pair) for pair in zip(tensors, values)]
 
   def outputs(self) -> dict[str, Any]:
     """The tensors `default` of all image signatures that have one."""
-    found = {}
-    for signature in self.variant.image_signatures:
-      if signature is self._applied:
-        found[signature.name] = self._outputs[contract.DEFAULT_OUTPUT]
-      elif signature.tensor:
-        found[signature.name] = self.tensor(signature.tensor)
-    return found
+    return {
+      signature.name: self.tensor(signature.tensor)
+      for signature in self.variant.image_signatures
+      if signature.tensor
+    }
 
   def run(
     self,
@@ -117,8 +162,23 @@ class RunningVariant:
 
   def values(self, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The present values of the module's variables `names`."""
-    variables = {node_name(own_name(v)): v for v in self._module.variables}
-    return self._session.run({n: v for n, v in variables.items() if n in names})
+    names = set(names) & self.variant.variables.keys()
+    with self._graph.as_default():
+      for name in names - self._reads.keys():
+        self._reads[name] = _read(
+          self._variable(name), self.variant.variables[name].dtype
+        )
+    return self._session.run({name: self._reads[name] for name in names})
+
+  def all_get_gradients(self) -> bool:
+    """Whether each trainable variable certainly gets a gradient.
+
+    That takes a fraction of what `gradients` does.
+    """
+    signatures = self.variant.image_signatures
+    outputs = [s.tensor for s in signatures if s.tensor]
+    with self._graph.as_default():
+      return gradient_kinds.reach_all(self.variant, self._element, outputs)
 
   def gradients(self) -> list[Any]:
     """Builds those of all outputs by the trainable variables.
@@ -131,6 +191,29 @@ class RunningVariant:
       return tf.gradients(list(outputs.values()), self.trainable)
 
 
-def own_name(variable: Any) -> str:
-  """The name of a loaded variable's tensor in the module."""
-  return variable.name.partition("/")[2]
+def own_name(tensor: Any) -> str:
+  """The name that a tensor of a running variant has in the module."""
+  return tensor.name.partition("/")[2]
+
+
+def _to_be_run(meta_graph: MetaGraphDef) -> MetaGraphDef:
+  """A copy without the collections that nothing here needs."""
+  copy = MetaGraphDef(
+    meta_info_def=meta_graph.meta_info_def, graph_def=meta_graph.graph_def
+  )
+  for name in _COLLECTIONS:
+    if name in meta_graph.collection_def:
+      copy.collection_def[name].CopyFrom(meta_graph.collection_def[name])
+  return copy
+
+
+def _assign(variable: Any, value: Any) -> Any:
+  if variable.dtype == tf.resource:
+    return tf.raw_ops.AssignVariableOp(resource=variable, value=value)
+  return tf.raw_ops.Assign(ref=variable, value=value)
+
+
+def _read(variable: Any, dtype: int) -> Any:
+  if variable.dtype == tf.resource:
+    return tf.raw_ops.ReadVariableOp(resource=variable, dtype=dtype)
+  return tf.identity(variable)

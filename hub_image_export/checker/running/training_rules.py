@@ -72,7 +72,7 @@ def _moved(
 def check_gradients(running: RunningVariant) -> Found:
   """Builds the gradients of all outputs, in a process without the author's
   Python functions; building is where it fails."""
-  if not running.trainable:
+  if not running.trainable or running.all_get_gradients():
     return
   variant = running.variant
   try:
