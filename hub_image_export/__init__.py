@@ -34,6 +34,10 @@ if TYPE_CHECKING:
   from hub_image_export.publishing.module_page import (
     write_module_page as write_module_page,
   )
+  from hub_image_export.serving.image_module import (
+    ImageModule as ImageModule,
+  )
+  from hub_image_export.serving.opening import open_module as open_module
   from hub_image_export.sources.hub_module import (
     ModuleFunction as ModuleFunction,
   )
@@ -50,6 +54,8 @@ _HOMES = {
   "write_archive": "publishing.archive",
   "write_module_page": "publishing.module_page",
   "check_module": "checker",
+  "open_module": "serving.opening",
+  "ImageModule": "serving.image_module",
   "hub": "tensorflow_api.compat",
   "ImageExportError": "errors",
   "SourceError": "errors",

@@ -8,6 +8,7 @@ import dataclasses
 from google.protobuf import struct_pb2
 
 from hub_image_export import contract
+from hub_image_export.serving.opening import attached_labels
 from hub_image_export.sources import hub_module_specs, preprocessing
 from hub_image_export.tensorflow_api.compat import hub
 
@@ -65,9 +66,6 @@ def load_labels(module_or_spec: object) -> list[str] | None:
   Raises:
     TypeError, ValueError: it is nothing of the kind.
   """
-  read = getattr(module_or_spec, "get_attached_message", None)
-  if read is None:
-    spec = hub_module_specs.load("module_or_spec", module_or_spec)
-    read = spec.get_attached_message
-  message = read(contract.CLASS_LABELS, struct_pb2.ListValue)
-  return None if message is None else list(message)
+  if not hasattr(module_or_spec, "get_attached_message"):
+    module_or_spec = hub_module_specs.load("module_or_spec", module_or_spec)
+  return attached_labels(module_or_spec)

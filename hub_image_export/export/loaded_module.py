@@ -73,7 +73,7 @@ def training_step(
   Returns:
     Its values are those of the variables that UPDATE_OPS assigns.
   """
-  meta_graph = _meta_graph(path, contract.TRAIN_TAGS)
+  meta_graph = saved_models.meta_graph(path, contract.TRAIN_TAGS)
   fixed_draws.fix(meta_graph.graph_def)
   # TensorFlow keeps gradients of loops for the process, by the loops' names:
   # those of consumers would be refused here.
@@ -109,11 +109,6 @@ def training_step(
       penalties=float(sum(results[1])),
       gradients=results[2],
     )
-
-
-def _meta_graph(path: str, tags: frozenset[str]) -> MetaGraphDef:
-  graphs = saved_models.parse(path).meta_graphs
-  return next(m for m in graphs if set(m.meta_info_def.tags) == tags)
 
 
 def _outputs(

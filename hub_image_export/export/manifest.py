@@ -9,7 +9,6 @@ name, so that the same model gives the same bytes.
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import hashlib
 import importlib.metadata
 import json
@@ -18,10 +17,10 @@ import os
 from hub_image_export import contract, version
 from hub_image_export.export.interface import Interface
 from hub_image_export.files.listing import files_of, sha256_of
+from hub_image_export.serving.statements import FILE
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tracing.image_function import ImageFunction
 
-FILE = "manifest.json"
 LABELS_FILE = "labels.txt"
 FORMAT = 1
 
@@ -67,39 +66,6 @@ def write_manifest(
   path = os.path.join(extra_assets(module), FILE)
   with open(path, "w", encoding="utf-8") as file:
     file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
-
-
-@dataclasses.dataclass(frozen=True)
-class Statements:
-  """What a manifest says and a module's graph does not.
-
-  Attributes:
-    activation: what the classifier ended in before it was made to give
-      logits: "softmax", "sigmoid", or None.
-    preprocessing: what the module does to the pixels; None if it is unknown.
-  """
-
-  activation: str | None = None
-  preprocessing: str | None = None
-
-
-def read_manifest(module: str) -> Statements:
-  """Reads the manifest of a module, which `check_module` has checked."""
-  path = os.path.join(module, contract.EXTRA_ASSETS_DIR, FILE)
-  try:
-    with open(path, encoding="utf-8") as file:
-      content = json.load(file)
-    activations, preprocessing = (
-      dict(content["activations"]),
-      content["preprocessing"],
-    )
-  except (OSError, ValueError, KeyError, TypeError, RecursionError):
-    return Statements()  # There is none, or another tool's.
-  activation = activations.get(contract.IMAGE_CLASSIFICATION)
-  return Statements(
-    activation if activation in ("softmax", "sigmoid") else None,
-    preprocessing if isinstance(preprocessing, str) else None,
-  )
 
 
 def _hashes(module: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ from hub_image_export import contract
 from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
 from hub_image_export.export.interface import load_labels
-from hub_image_export.export.manifest import read_manifest
 from hub_image_export.files.listing import directory_size
+from hub_image_export.serving.statements import read_manifest
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.untrusted import saved_models
 
@@ -81,7 +81,7 @@ def read_module(path: str | os.PathLike[str]) -> ModuleFacts:
     )
   summary = report.summary
   spec = hub.load_module_spec(path)
-  meta_graph = _inference(path)
+  meta_graph = saved_models.meta_graph(path, contract.INFERENCE_TAGS)
   default_task = _default_task(meta_graph, summary["tasks"])
   manifest = read_manifest(path)
   return ModuleFacts(
@@ -114,11 +114,6 @@ def shape_of(info: Any) -> str:
   if shape.rank is None:
     return "[…]"
   return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
-
-
-def _inference(path: str) -> Any:
-  proto = saved_models.parse(path)
-  return next(m for m in proto.meta_graphs if not m.meta_info_def.tags)
 
 
 def _default_task(meta_graph: Any, tasks: list[str]) -> str:

@@ -74,6 +74,18 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
   return proto
 
 
+def meta_graph(directory: str, tags: frozenset[str]) -> Any:
+  """The variant of a module that has these tags (F2).
+
+  Raises:
+    OSError, ValueError: it cannot be read, or there is none.
+  """
+  for graph in parse(directory).meta_graphs:
+    if set(graph.meta_info_def.tags) == tags:
+      return graph
+  raise ValueError(f"the module {directory!r} has no variant {sorted(tags)}")
+
+
 def refuse_reaching_out(path: str, subject: str = "") -> SavedModel:
   """Raises SourceError if loading or tracing it could touch the machine.
 

@@ -31,6 +31,15 @@ def _call_module_function(place, arguments):
   return tf.compat.v1.wrap_function(traced, [images])
 
 
+def _with_module(place: Any, method: str) -> Any:
+  def call(**arguments: Any) -> Any:
+    with hie.open_module(place.directory / "module", threads=1) as module:
+      found = getattr(module, method)(**arguments)
+      return list(found) if method == "rows" else found
+
+  return call
+
+
 def _calls(place, target) -> dict[str, tuple[Any, dict[str, Any]]]:
   """By name: the function, and good arguments."""
   module = {"module": place.directory / "module"}
@@ -53,6 +62,11 @@ def _calls(place, target) -> dict[str, tuple[Any, dict[str, Any]]]:
       {},
     ),
     "load_labels": (hie.load_labels, {}),
+    "open_module": (hie.open_module, {"path": place.directory / "module"}),
+    "ImageModule.__call__": (_with_module(place, "__call__"), {"images": []}),
+    "ImageModule.rows": (_with_module(place, "rows"), {"images": []}),
+    "ImageModule.output_shape": (_with_module(place, "output_shape"), {}),
+    "ImageModule.is_classifier": (_with_module(place, "is_classifier"), {}),
     "write_archive": (
       hie.write_archive,
       {**module, "path": target / "m.tar.gz"},

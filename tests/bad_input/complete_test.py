@@ -21,6 +21,7 @@ _WITH_WEIGHTS = "ImageModuleSpec.with_weights"
 _NOT_CALLED = {
   "hub": "it is tensorflow_hub",
   "Summary": "an export makes it; it is a record",
+  "ImageModule.__init__": "open_module calls it",
   "ImageModuleSpec.__init__": "builders call it; what they take is checked",
   **{
     name: "it is raised, not called"
@@ -31,6 +32,7 @@ _NOT_CALLED = {
 # What has no wrong value, apart from those of the wrong type, and why.
 _ALL_VALUES_ARE_GOOD = {
   "ModuleFunction.__call__": {"is_training": "both are"},
+  "ImageModule.rows": {"images": "a broken image is a row"},
 }
 
 

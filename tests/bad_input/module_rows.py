@@ -132,7 +132,79 @@ def _check_module() -> list[Row]:
   )
 
 
+def _open_module() -> list[Row]:
+  return rows(
+    "open_module",
+    {
+      "path": [
+        *_path(),
+        wrong(["/no/such", file("plain"), file("file")], "TF1 Hub module"),
+        wrong([file("damaged")], "cannot be read"),
+        wrong(["http://127.0.0.1:1/a.tar.gz"], "cannot be downloaded"),
+        wrong([file("there.tar.gz")], "an archive that is refused"),
+        good(values.paths("module")),
+      ],
+      "resize": [
+        types([None, *values.NOT_STRINGS], "expected one of"),
+        wrong(["", "bilinaer", "area"], "expected one of"),
+        good(["bilinear", "antialias"]),
+      ],
+      "threads": [
+        types([v for v in values.NOT_SIZES if v is not None], "integer"),
+        wrong(values.BAD_SIZES, "a positive integer"),
+        good([None, 1, np.int64(2)]),
+      ],
+    },
+  )
+
+
+def _images() -> list[Row]:
+  """What is wrong with images: `rows` has a row for it, and no error."""
+  no_images = types([None, 3, 1.5, True], "expected an image")
+  bad = [
+    *(np.zeros([4, 4, 5]), np.zeros([4, 4, 3], int), np.full([4, 4, 3], 255.0)),
+    *(b"nonsense", [None], [[]]),
+  ]
+  fine = [[], np.zeros([0, 4, 4, 3]), np.zeros([9, 9, 3])]
+  return [
+    *rows(
+      "ImageModule.__call__",
+      {"images": [no_images, wrong(bad, "expected"), good(fine)]},
+    ),
+    *rows("ImageModule.rows", {"images": [no_images, good([*bad, *fine])]}),
+  ]
+
+
+def _image_module() -> list[Row]:
+  signature = [
+    types(values.NOT_STRINGS, "expected one of"),
+    wrong(["", "imge", "image_feature_vector"], "expected one of"),
+    good([None, "default", CLASSES]),
+  ]
+  output = [
+    types([None, *values.NOT_STRINGS], "expected one of"),
+    wrong(["", "conv"], "expected one of"),
+    good(["default"]),
+  ]
+  batch_size = [
+    types(values.NOT_SIZES, "a positive integer"),
+    wrong(values.BAD_SIZES, "a positive integer"),
+    good([1, np.int64(7)]),
+  ]
+  table = {"signature": signature, "output": output}
+  run = {**table, "batch_size": batch_size}
+  return [
+    *_images(),
+    *rows("ImageModule.__call__", run),
+    *rows("ImageModule.rows", run),
+    *rows("ImageModule.output_shape", table),
+    *rows("ImageModule.is_classifier", {"signature": signature}),
+  ]
+
+
 ROWS = (
+  *_open_module(),
+  *_image_module(),
   *_module_function(),
   *_call_module_function(),
   *_load_labels(),

@@ -28,6 +28,7 @@ _MODULE = re.compile(rf"({'|'.join(_PACKAGES)})(\.\w+)+")
 
 # Distributions, as rules_python's pip extension spells them, by the module.
 _DISTRIBUTIONS = {
+  "PIL": "pillow",
   "absl": "absl_py",
   "google": "protobuf",
   "markdown_it": "markdown_it_py",

@@ -13,7 +13,7 @@ import pytest
 import hub_image_export as hie
 from hub_image_export.checker.running import golden_rules
 from hub_image_export.export import golden
-from hub_image_export.export.manifest import Statements, read_manifest
+from hub_image_export.serving.statements import Statements, read_manifest
 from hub_image_export.tensorflow_api.compat import tf
 from tests.publishing import modules
 from tests.support.consumer import Consumer

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens a module from wherever it is: a directory, an archive, the web."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from hub_image_export import arguments, contract
+from hub_image_export.serving import resizing
+from hub_image_export.serving.frozen import frozen_if_possible
+from hub_image_export.serving.image_module import Description, ImageModule
+from hub_image_export.serving.loaded_module import loaded
+from hub_image_export.serving.statements import read_manifest
+from hub_image_export.sources import hub_module_specs
+from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.types import ModuleSpec
+from hub_image_export.untrusted import saved_models
+from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack
+
+
+def open_module(
+  path: str | os.PathLike[str],
+  *,
+  resize: str = resizing.BILINEAR,
+  threads: int | None = None,
+) -> ImageModule:
+  """Opens an image module for use, whoever made it.
+
+  Nothing of it runs before it was read: a module that could touch files or
+  processes is refused. Weights become constants in memory, which makes it
+  faster. Eager execution, default graphs and sessions are left alone.
+
+  Args:
+    path: a module's directory in TF1 Hub format, a tar archive of one, or a
+      URL, which `hub.resolve` downloads.
+    resize: how images of other sizes are brought to the expected one (C16):
+      "bilinear" as hub's retrain.py and most consumers of these modules do,
+      or "antialias", which averages over all pixels.
+    threads: that decode, and of TensorFlow's ops; by default as many as there
+      are processors.
+
+  Returns:
+    An `ImageModule`.
+
+  Raises:
+    TypeError, ValueError: an argument is wrong, there is no module, it is
+      damaged, or has no signature on images alone.
+    SourceError: it could touch the machine.
+  """
+  path = arguments.check_path("path", path, "a module, or of an archive of one")
+  arguments.check_choice("resize", resize, resizing.METHODS)
+  if threads is not None:
+    threads = arguments.check_size("threads", threads)
+  with contextlib.ExitStack() as stack:
+    with directory_of(path) as directory:
+      spec = hub_module_specs.load("path", directory)
+      description, applied = _describe(path, directory, spec, resize)
+      config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=threads or 0,
+        inter_op_parallelism_threads=threads or 0,
+      )
+      shape = [None, *description.image_size, contract.NUM_CHANNELS]
+      module = frozen_if_possible(
+        loaded(spec, sorted(set(applied.values())), shape), config, stack
+      )
+    outputs = {
+      f"{name}/{key}": module.outputs[f"{applied[name]}/{key}"]
+      for name, keys in description.signatures.items()
+      for key in keys
+    }
+    resizer = resizing.Resizer(*description.image_size, resize, config)
+    stack.callback(resizer.close)
+    return ImageModule(
+      description,
+      dataclasses.replace(module, outputs=outputs),
+      resizer,
+      threads or os.cpu_count() or 1,
+      stack.pop_all(),
+    )
+
+
+@contextlib.contextmanager
+def directory_of(path: str) -> Any:
+  """A directory with what is in `path`, which may be an archive or a URL."""
+  if arguments.is_remote(path):
+    path = _downloaded(path)
+  if not is_archive(path):
+    yield path
+    return
+  with tempfile.TemporaryDirectory(prefix="open_module_") as directory:
+    try:
+      unpack(path, directory)
+    except ArchiveError as error:
+      where = f" ({error.where})" if error.where else ""
+      raise ValueError(
+        f"path is {arguments.shown(path)}, an archive that is refused{where}: "
+        f"{error}"
+      ) from error
+    yield directory
+
+
+def _downloaded(url: str) -> str:
+  try:
+    return hub.resolve(url)
+  except Exception as error:  # Of the network, of servers, of archives.
+    raise ValueError(
+      f"path is {arguments.shown(url)}, which cannot be downloaded: "
+      f"{type(error).__name__}: {error!s:.300}"
+    ) from error
+
+
+def _describe(
+  path: str, directory: str, spec: ModuleSpec, resize: str
+) -> tuple[Description, dict[str, str]]:
+  """What the module says of itself; the signature to apply for each one."""
+  meta_graph = saved_models.meta_graph(directory, contract.INFERENCE_TAGS)
+  definitions = {
+    name: definition
+    for name, definition in meta_graph.signature_def.items()
+    if set(definition.inputs) == {contract.IMAGES} and definition.outputs
+  }
+  if contract.DEFAULT_SIGNATURE not in definitions:
+    raise ValueError(
+      f"path is {arguments.shown(path)}, a module whose signatures are "
+      f"{sorted(meta_graph.signature_def)}: expected a default signature on "
+      "images alone (C1, C13). hie.ModuleFunction wraps modules of other names"
+    )
+  # Signatures that are the same but for their names are applied once.
+  tensors = {
+    name: {key: info.name for key, info in definition.outputs.items()}
+    for name, definition in definitions.items()
+  }
+  applied = {
+    name: min(n for n, other in tensors.items() if other == mine)
+    for name, mine in tensors.items()
+  }
+  description = Description(
+    path=path,
+    image_size=_image_size(path, spec),
+    signatures={n: tuple(sorted(keys)) for n, keys in sorted(tensors.items())},
+    task=_default_task(tensors),
+    labels=attached_labels(spec),
+    activation=read_manifest(directory).activation,
+    resize=resize,
+  )
+  return description, applied
+
+
+def _image_size(path: str, spec: ModuleSpec) -> tuple[int, int]:
+  try:
+    height, width = hub.get_expected_image_size(spec)
+    return arguments.check_image_size(height, width)
+  except Exception as error:
+    raise ValueError(
+      f"path is {arguments.shown(path)}, a module that does not say which "
+      f"image size it expects (C16): {error!s:.200}"
+    ) from error
+
+
+def _default_task(tensors: dict[str, dict[str, str]]) -> str | None:
+  """The task that the default signature serves (C9)."""
+  default = tensors[contract.DEFAULT_SIGNATURE].get(contract.DEFAULT_OUTPUT)
+  for task in contract.TASKS:
+    if tensors.get(task, {}).get(contract.DEFAULT_OUTPUT, "") == default:
+      return task
+  return None
+
+
+def attached_labels(module_or_spec: Any) -> list[str] | None:
+  """The names of classes that a `hub.Module`, or its spec, carries (C8)."""
+  message = module_or_spec.get_attached_message(
+    contract.CLASS_LABELS, struct_pb2.ListValue
+  )
+  return None if message is None else list(message)
