@@ -63,6 +63,14 @@ ESSENTIAL_COLLECTIONS = frozenset(
   {VARIABLES, TRAINABLE_VARIABLES, UPDATE_OPS, REGULARIZATION_LOSSES}
 )
 
+# The TF2 format (T1, T6, T8 to T14): attributes of its objects, parameters of
+# its calls, signatures. Keras 3's TFSMLayer calls `serve` and `train`.
+TRAINING = "training"
+RETURN_ENDPOINTS = "return_endpoints"
+SERVING_SIGNATURE = "serving_default"
+SERVE, TRAIN = "serve", "train"
+SERVING_TAGS = frozenset({"serve"})
+
 # Messages attached to a module: sizes (C16) and the names of the classes (C8).
 IMAGE_MODULE_INFO = "image_module_info"
 CLASS_LABELS = "class_labels"

@@ -39,7 +39,7 @@ class VariableNodes:
 
   def __init__(self, variables: tuple[Variable, ...]) -> None:
     nothing = NodeDef(name=free_scope("initialize", variables), op="NoOp")
-    nodes = [node for v in variables for node in _nodes(v)]
+    nodes = [node for v in variables for node in variable_nodes(v)]
     self._graph_def = GraphDef(node=[nothing, *nodes])
     self._graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
     self._protos = [_proto(v, initializer=nothing.name) for v in variables]
@@ -94,7 +94,8 @@ def _read_name(variable: Variable) -> str:
   return f"{variable.name}/Read/ReadVariableOp"
 
 
-def _nodes(variable: Variable) -> list[NodeDef]:
+def variable_nodes(variable: Variable) -> list[NodeDef]:
+  """Its handle, and a read of its value."""
   name, dtype = variable.name, variable.dtype
   handle = NodeDef(name=name, op="VarHandleOp")
   handle.attr["shape"].shape.CopyFrom(variable.shape.as_proto())

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     MetaGraphDef as MetaGraphDef,
   )
   from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModel
+  from tensorflow.core.protobuf.saved_object_graph_pb2 import (
+    FunctionSpec as FunctionSpec,
+  )
   from tensorflow.core.protobuf.saver_pb2 import SaverDef as SaverDef
+  from tensorflow.core.protobuf.struct_pb2 import (
+    StructuredValue as StructuredValue,
+  )
   from tensorflow.core.protobuf.trackable_object_graph_pb2 import (
     TrackableObjectGraph as TrackableObjectGraph,
   )
@@ -46,6 +52,8 @@ else:
   VariableDef = _tensorflow("framework.variable").VariableDef
   AssetFileDef = _tensorflow("protobuf.meta_graph").AssetFileDef
   SavedModel = _tensorflow("protobuf.saved_model").SavedModel
+  FunctionSpec = _tensorflow("protobuf.saved_object_graph").FunctionSpec
+  StructuredValue = _tensorflow("protobuf.struct").StructuredValue
   TrackableObjectGraph = _tensorflow(
     "protobuf.trackable_object_graph"
   ).TrackableObjectGraph

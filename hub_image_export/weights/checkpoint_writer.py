@@ -6,7 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -20,8 +20,12 @@ from hub_image_export.weights.variable import Variable
 _GROUP_BYTES = 64_000_000
 
 
-def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
-  """Writes `variables` as a TF1 checkpoint.
+def write_checkpoint(
+  prefix: str,
+  variables: Iterable[Variable],
+  strings: Mapping[str, bytes] | None = None,
+) -> None:
+  """Writes `variables` as a checkpoint.
 
   Each 64 MB of values are a shard. Live values are written straight from their
   memory, shards side by side. Those that come from files are read and written
@@ -33,22 +37,23 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
   Args:
     prefix: path of the checkpoint (`…/variables/variables`).
     variables: each stands in the checkpoint under its name.
+    strings: what else stands in it, by name: the objects of TF2, say.
 
   Raises:
     OSError: it cannot be written there.
     WeightsError: a value cannot be read.
   """
-  variables = list(variables)
-  if not variables:
+  variables, strings = list(variables), strings or {}
+  if not variables and not strings:
     return
   os.makedirs(os.path.dirname(prefix), exist_ok=True)
   groups = list(_groups(variables))
   try:
     if len(groups) == 1:
-      _write_group(prefix, variables)
+      _write_group(prefix, variables, strings)
       return
     shards = [f"{prefix}.part{i:05}" for i in range(len(groups))]
-    _write_groups(shards, groups)
+    _write_groups(shards, groups, strings)
     tf.raw_ops.MergeV2Checkpoints(
       checkpoint_prefixes=shards,
       destination_prefix=prefix,
@@ -58,13 +63,19 @@ def write_checkpoint(prefix: str, variables: Iterable[Variable]) -> None:
     raise OSError(f"the checkpoint: {reason(error)}") from error
 
 
-def _write_groups(prefixes: list[str], groups: list[list[Variable]]) -> None:
+def _write_groups(
+  prefixes: list[str],
+  groups: list[list[Variable]],
+  strings: Mapping[str, bytes],
+) -> None:
+  """Writes a shard for each group; `strings` stand in the last one."""
   live = all(variable.stored is None for group in groups for variable in group)
   with concurrent.futures.ThreadPoolExecutor(
     os.cpu_count() if live else 1
   ) as pool:
     writing = [
-      pool.submit(_write_group, *pair) for pair in zip(prefixes, groups)
+      pool.submit(_write_group, *pair, {} if pair[1] is not groups[-1] else strings)
+      for pair in zip(prefixes, groups)
     ]
     try:
       for written, _ in progress.shown(
@@ -76,12 +87,18 @@ def _write_groups(prefixes: list[str], groups: list[list[Variable]]) -> None:
       raise
 
 
-def _write_group(prefix: str, variables: list[Variable]) -> None:
+def _write_group(
+  prefix: str, variables: list[Variable], strings: Mapping[str, bytes]
+) -> None:
+  names = [*(variable.name for variable in variables), *strings]
   tf.raw_ops.SaveV2(
     prefix=prefix,
-    tensor_names=[variable.name for variable in variables],
-    shape_and_slices=[""] * len(variables),
-    tensors=[variable.read() for variable in variables],
+    tensor_names=names,
+    shape_and_slices=[""] * len(names),
+    tensors=[
+      *(variable.read() for variable in variables),
+      *map(tf.constant, strings.values()),
+    ],
   )
 
 
