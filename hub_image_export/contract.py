@@ -33,6 +33,7 @@ TRAIN_TAGS = frozenset({"train"})
 # Files of a module (F1), relative to its directory.
 MODULE_DEF_FILE = "tfhub_module.pb"
 SAVED_MODEL_FILE = "saved_model.pb"
+FINGERPRINT_FILE = "fingerprint.pb"  # TF2 format alone.
 VARIABLES_DIR = "variables"
 VARIABLES_PREFIX = "variables/variables"
 ASSETS_DIR = "assets"

@@ -8,13 +8,12 @@ import os
 from hub_image_export import progress
 from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
-from hub_image_export.export import golden, manifest, verification
-from hub_image_export.export.module_files import write_module
+from hub_image_export.export import formats, golden, manifest, verification
+from hub_image_export.export.formats import Format
 from hub_image_export.export.summary import Summary
 from hub_image_export.files.staging import Staging
 from hub_image_export.tensorflow_api.runtime import run_eagerly
 from hub_image_export.tensorflow_api.types import ModuleSpec
-from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.interpreter import (
   full_collections_paused,
   with_room,
@@ -29,14 +28,18 @@ def export(
   overwrite: bool,
   verify: bool,
   check: bool,
+  module_format: Format = formats.HUB,
 ) -> Summary:
   """Writes a module; the arguments are those of `ImageModuleSpec.export`.
 
   Args:
     spec: an `ImageModuleSpec`.
+    module_format: that of the module.
   """
   with full_collections_paused():
-    return run_eagerly(lambda: _export(spec, path, overwrite, verify, check))
+    return run_eagerly(
+      lambda: _export(spec, path, overwrite, verify, check, module_format)
+    )
 
 
 @with_room
@@ -46,22 +49,21 @@ def _export(
   overwrite: bool,
   verify: bool,
   check: bool,
+  module_format: Format,
 ) -> Summary:
   function, interface = spec.function, spec.interface
-  summary = Summary.start(spec)
+  summary = Summary.start(spec, module_format)
   staging = Staging(path, overwrite=overwrite)
   checkpoint_writer.check_finite(function.variables)
   with staging:
     with summary.phase("write"):
-      write_module(
-        staging.path, spec.handler, lambda p: write_variables(function, p)
-      )
+      module_format.write(staging.path, spec)
       manifest.write_labels(staging.path, interface.labels)
     with staging.flushed_meanwhile():
       if verify:
         progress.tell("Verifying the module")
         with summary.phase("verify"):
-          verified = _verify(staging.path, spec)
+          verified = _verify(staging.path, spec, module_format)
           summary.differences = verified.differences
           summary.notes = verified.notes
       with summary.phase("manifest"):
@@ -75,7 +77,9 @@ def _export(
   return summary
 
 
-def _verify(path: str, spec: ModuleSpec) -> verification.Verification:
+def _verify(
+  path: str, spec: ModuleSpec, module_format: Format
+) -> verification.Verification:
   """Verifies the module, and lets it give its golden example."""
   size = spec.interface.height, spec.interface.width
   extra = manifest.extra_assets(path)
@@ -84,15 +88,7 @@ def _verify(path: str, spec: ModuleSpec) -> verification.Verification:
     spec.function,
     spec.interface,
     then=lambda module: golden.record(extra, module, size),
-  )
-
-
-def write_variables(function: ImageFunction, prefix: str | bytes) -> None:
-  """Writes the values of a module's variables as a checkpoint."""
-  run_eagerly(
-    lambda: checkpoint_writer.write_checkpoint(
-      os.fsdecode(prefix), function.variables
-    )
+    loader=module_format.loader(),
   )
 
 

@@ -8,17 +8,14 @@ again, on any machine, and compare.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from hub_image_export import contract
+from hub_image_export.export.saved_model.loaded import LoadedObject
 from hub_image_export.serving.loaded_module import LoadedModule
-from hub_image_export.tensorflow_api.compat import tf
 
 FILE = "golden.json"
 FORMAT = 1
@@ -41,7 +38,9 @@ def images(height: int, width: int) -> np.ndarray:
   return (values / 255.0).astype(np.float32)[None]
 
 
-def record(directory: str, module: LoadedModule, size: tuple[int, int]) -> None:
+def record(
+  directory: str, module: LoadedModule | LoadedObject, size: tuple[int, int]
+) -> None:
   """Asks a module for its answer to the image, and writes both down.
 
   Args:
@@ -54,8 +53,7 @@ def record(directory: str, module: LoadedModule, size: tuple[int, int]) -> None:
     for output, tensor in module.outputs.items()
     if output.partition("/")[2] == contract.DEFAULT_OUTPUT
   }
-  with _session_on_cpu(module) as session:
-    answers = session.run(wanted, {module.images: images(*size)})
+  answers = module.run_on_cpu(wanted, images(*size))
   content = {
     "format": FORMAT,
     "input": {
@@ -70,19 +68,6 @@ def record(directory: str, module: LoadedModule, size: tuple[int, int]) -> None:
   }
   with open(os.path.join(directory, FILE), "w", encoding="utf-8") as file:
     file.write(json.dumps(content, sort_keys=True) + "\n")
-
-
-@contextlib.contextmanager
-def _session_on_cpu(module: LoadedModule) -> Iterator[Any]:
-  """The module's session, or one without GPUs, which do not repeat a sum."""
-  if all(d.device_type == "CPU" for d in module.session.list_devices()):
-    yield module.session
-    return
-  config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
-  session = tf.compat.v1.Session(graph=module.graph, config=config)
-  with session, module.graph.as_default():
-    session.run(tf.compat.v1.global_variables_initializer())
-    yield session
 
 
 def _number(value: np.float32) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from hub_image_export import arguments
-from hub_image_export.export import exporting
+from hub_image_export.export import exporting, formats
+from hub_image_export.export.formats import Format
 from hub_image_export.export.interface import Interface
 from hub_image_export.export.module_files import write_module
 from hub_image_export.export.module_graph import make_module_fn
@@ -108,6 +109,77 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       VerificationError: the module does not compute what the source does.
       CheckError: the module breaks the contract.
     """
+    return self._export_as(
+      formats.HUB,
+      path,
+      checkpoint_path,
+      name_transform_fn,
+      checkpoint_options,
+      overwrite=overwrite,
+      verify=verify,
+      check=check,
+    )
+
+  def export_saved_model(
+    self,
+    path: str | os.PathLike[str],
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    name_transform_fn: Callable[[str], str] | None = None,
+    *,
+    overwrite: bool = False,
+    verify: bool = True,
+    check: bool = False,
+    **checkpoint_options: Unpack[CheckpointOptions],
+  ) -> Summary:
+    """Writes the module as a reusable SavedModel of TensorFlow 2.
+
+    What `export` makes is for `hub.Module` and infers only in TensorFlow 2;
+    this is for `hub.load` and `hub.KerasLayer(path, trainable=True)`. All
+    that `export` says of files, bytes and failures holds, too; no directory
+    can be both. `obj = tf.saved_model.load(path)` gives (T1 to T14)
+
+      obj(images)                          the default task: [batch_size, n]
+      obj(images, training=True)           moving averages are updated, too
+      obj(images, return_endpoints=True)   a dict: "default", and endpoints
+      obj(images, batch_norm_momentum=0.9) if the spec was built with it (H1)
+      obj.variables, obj.trainable_variables
+      obj.regularization_losses            functions of no argument
+      obj.image_feature_vector(images)     each task, where there are several,
+                                           with all of the above
+      obj.signatures["serving_default"](images=images)  {"default": …}
+      obj.serve, obj.train                 for TFSMLayer of Keras 3
+
+    `training` and `return_endpoints` are Python bools, False unless given;
+    endpoints are there if the spec has any. A task that is trained alone
+    updates the moving averages that it reads. Signatures with the tasks' names
+    give the endpoints, too.
+
+    Images are `float32 [batch_size, height, width, 3]`, RGB in [0, 1]. Args,
+    returns and raises: see `export`.
+    """
+    return self._export_as(
+      formats.SAVED_MODEL,
+      path,
+      checkpoint_path,
+      name_transform_fn,
+      checkpoint_options,
+      overwrite=overwrite,
+      verify=verify,
+      check=check,
+    )
+
+  def _export_as(
+    self,
+    module_format: Format,
+    path: str | os.PathLike[str],
+    checkpoint_path: str | os.PathLike[str] | None,
+    name_transform_fn: Callable[[str], str] | None,
+    checkpoint_options: CheckpointOptions,
+    *,
+    overwrite: bool,
+    verify: bool,
+    check: bool,
+  ) -> Summary:
     path = arguments.check_path("path", path, "the module's directory")
     for name, value in dict(
       overwrite=overwrite, verify=verify, check=check
@@ -129,7 +201,12 @@ class ImageModuleSpec(private_hub.GraphsSpec):
         "is about"
       )
     return exporting.export(
-      spec, path, overwrite=overwrite, verify=verify, check=check
+      spec,
+      path,
+      overwrite=overwrite,
+      verify=verify,
+      check=check,
+      module_format=module_format,
     )
 
   def with_weights(
@@ -203,7 +280,7 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     graph = tf.compat.v1.get_default_graph()
     weakref.finalize(graph, lambda directory: None, self._temporary)
     prefix = checkpoint_writer.variables_prefix(self._temporary.name)
-    exporting.write_variables(self.function, prefix)
+    formats.write_variables(self.function, prefix)
     return prefix
 
 

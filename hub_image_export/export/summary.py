@@ -12,6 +12,7 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.checker import Report
 from hub_image_export.export.comparison import Difference
+from hub_image_export.export.formats import Format
 from hub_image_export.files.listing import directory_size
 from hub_image_export.tensorflow_api.types import ModuleSpec
 from hub_image_export.weights import checkpoint_writer as weights
@@ -24,6 +25,7 @@ class Summary:
   """The result of an export; `str` gives it as a few lines of text.
 
   Attributes:
+    format: "hub" for the TF1 Hub format, or "saved_model".
     path: the module's directory.
     verified: whether its outputs were compared with the source's.
     differences: from the source, of all that was compared.
@@ -44,6 +46,7 @@ class Summary:
   variants: dict[str, str]
   signatures: dict[str, dict[str, str]]
   num_parameters: int
+  format: str = "hub"
   path: str = ""
   archive: str = ""
   archive_sha256: str = ""
@@ -55,21 +58,21 @@ class Summary:
   seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
   @classmethod
-  def start(cls, spec: ModuleSpec) -> Summary:
+  def start(cls, spec: ModuleSpec, module_format: Format) -> Summary:
     """A summary of what is about to be written, an `ImageModuleSpec`."""
     return cls(
+      format=module_format.name,
       image_size=(spec.interface.height, spec.interface.width),
-      variants={
-        variant.name: variant.oldest_tensorflow
-        for variant in spec.function.variants
-      },
-      signatures={
-        name: {
-          key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
-          for key, info in sorted(spec.get_output_info_dict(name).items())
+      variants=module_format.oldest_tensorflow(spec),
+      signatures=module_format.signatures(
+        {
+          name: {
+            key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
+            for key, info in sorted(spec.get_output_info_dict(name).items())
+          }
+          for name in sorted(spec.get_signature_names())
         }
-        for name in sorted(spec.get_signature_names())
-      },
+      ),
       num_parameters=weights.parameter_count(spec.function.variables),
     )
 

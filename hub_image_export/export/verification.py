@@ -24,7 +24,6 @@ from hub_image_export.export.interface import Interface
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.source_run import SourceRun
 from hub_image_export.graph.graph_defs import canonical
-from hub_image_export.serving.loaded_module import LoadedModule
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
@@ -52,7 +51,8 @@ def verify(
   path: str,
   function: ImageFunction,
   interface: Interface,
-  then: Callable[[LoadedModule], None] | None = None,
+  then: Callable[[Any], None] | None = None,
+  loader: Any = loaded_module,
 ) -> Verification:
   """Compares the module in `path` with its source.
 
@@ -68,13 +68,14 @@ def verify(
     function: of which it was made.
     interface: likewise.
     then: called with the loaded inference variant if all was found good.
+    loader: has `inference` and `training_step`, of the module's format.
 
   Raises:
     VerificationError: something differs, or is not finite. Outputs may differ
       by 1e-4 of their scale; for the rest see `comparison`.
   """
   try:
-    return _Verifier(path, function, interface).run(then)
+    return _Verifier(path, function, interface, loader).run(then)
   except tf.errors.ResourceExhaustedError:
     raise  # Nothing is wrong with the module: there is too little memory.
   except tf.errors.OpError as error:
@@ -89,14 +90,19 @@ class _Verifier:
   """One verification."""
 
   def __init__(
-    self, path: str, function: ImageFunction, interface: Interface
+    self,
+    path: str,
+    function: ImageFunction,
+    interface: Interface,
+    loader: Any,
   ) -> None:
+    self._loader = loader
     self._path, self._function = path, function
     self._interface = interface
     self._source = SourceRun(function)
     self._notes: list[str] = []
 
-  def run(self, then: Callable[[LoadedModule], None] | None) -> Verification:
+  def run(self, then: Callable[[Any], None] | None) -> Verification:
     batches = inference_batches(self._interface)
     images = training_images(self._interface)
     trains = len(self._function.variants) > 1
@@ -106,7 +112,7 @@ class _Verifier:
       beside = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
       loading = beside.submit(
         lambda: stack.enter_context(
-          loaded_module.inference(self._path, self._function, self._interface)
+          self._loader.inference(self._path, self._function, self._interface)
         )
       )
       step = None
@@ -127,7 +133,7 @@ class _Verifier:
 
   def _inference(
     self,
-    module: LoadedModule,
+    module: Any,
     batches: list[np.ndarray],
     expected: list[dict[str, Any]],
   ) -> list[Difference]:
@@ -143,7 +149,7 @@ class _Verifier:
     return self._judge(compare(found), again)
 
   def _module_step(self, images: np.ndarray, objective: Any) -> Step:
-    return loaded_module.training_step(
+    return self._loader.training_step(
       self._path,
       self._function,
       images,
@@ -233,8 +239,8 @@ class _Verifier:
     activated = dict(outputs)
     for task, name in self._function.variants[index].activations.items():
       key = f"{task}/{contract.DEFAULT_OUTPUT}"
-      value = known[name](outputs[key])
-      activated[key] = value.numpy() if tf.executing_eagerly() else value
+      if key in outputs:
+        activated[key] = known[name](outputs[key])
     return activated
 
 
@@ -302,6 +308,7 @@ def _objective(function: ImageFunction) -> Any:
     [
       tf.reduce_sum(outputs[k] * w.astype(np.float32))
       for k, w in weights.items()
+      if k in outputs
     ]
   )
 

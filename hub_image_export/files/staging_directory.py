@@ -37,19 +37,22 @@ _OLD = "old"
 # No more bytes of the target's name: names may have 255 with all the rest.
 _NAME_BYTES = 190
 _IDLE_SECONDS = 24 * 60 * 60
-# The files of a module: those that it must have, and all others.
-_NEEDED = (contract.MODULE_DEF_FILE, contract.SAVED_MODEL_FILE)
+_MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
+# The files of a module: what any has, and what one of either format has beside
+# (a SavedModel of somebody's own may be no module).
+_NEEDED = contract.SAVED_MODEL_FILE
+_MARKS = (contract.MODULE_DEF_FILE, _MANIFEST)
 _FOLDERS = (
   contract.VARIABLES_DIR,
   contract.ASSETS_DIR,
   contract.EXTRA_ASSETS_DIR,
 )
+_KNOWN = (_NEEDED, *_MARKS, contract.FINGERPRINT_FILE)
 _FILES = re.compile(
-  rf"({'|'.join(map(re.escape, _NEEDED))})"
+  rf"({'|'.join(map(re.escape, _KNOWN))})"
   rf"|{contract.VARIABLES_PREFIX}\.(index|data-\d{{5}}-of-\d{{5}})"
   rf"|{contract.ASSETS_DIR}/[^/]+"
-  rf"|{re.escape(contract.EXTRA_ASSETS_DIR)}/(manifest\.json|golden\.json"
-  r"|labels\.txt)"
+  rf"|{re.escape(contract.EXTRA_ASSETS_DIR)}/(golden\.json|labels\.txt)"
 )
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
@@ -213,7 +216,9 @@ def _remove_empty(path: str) -> None:
 
 def is_module(path: str) -> bool:
   """Whether a module is there, whatever else is."""
-  return all(os.path.exists(os.path.join(path, name)) for name in _NEEDED)
+  return os.path.exists(os.path.join(path, _NEEDED)) and any(
+    os.path.exists(os.path.join(path, name)) for name in _MARKS
+  )
 
 
 def strangers(path: str) -> list[str]:
@@ -226,20 +231,22 @@ def strangers(path: str) -> list[str]:
     OSError: it cannot be read.
   """
   found: list[str] = []
-  missing = {*_NEEDED}
+  seen = set()
   pending = [""]
   while pending:
     folder = pending.pop()
     with os.scandir(os.path.join(path, folder)) as entries:
       for entry in entries:
         name = folder + entry.name
-        missing.discard(name)
+        seen.add(name)
         if name in _FOLDERS and entry.is_dir(follow_symlinks=False):
           pending.append(name + "/")
         elif not (
           entry.is_file(follow_symlinks=False) and _FILES.fullmatch(name)
         ):
           found.append(name)
+  missing = [] if seen.intersection(_MARKS) else [_MARKS[0]]
+  missing += [] if _NEEDED in seen else [_NEEDED]
   return [f"no {name}" for name in sorted(missing)] + sorted(found)
 
 

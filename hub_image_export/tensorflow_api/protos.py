@@ -20,6 +20,9 @@ if TYPE_CHECKING:
   from tensorflow.core.framework.graph_pb2 import GraphDef as GraphDef
   from tensorflow.core.framework.node_def_pb2 import NodeDef as NodeDef
   from tensorflow.core.framework.variable_pb2 import VariableDef as VariableDef
+  from tensorflow.core.protobuf.fingerprint_pb2 import (
+    FingerprintDef as FingerprintDef,
+  )
   from tensorflow.core.protobuf.meta_graph_pb2 import (
     AssetFileDef as AssetFileDef,
     MetaGraphDef as MetaGraphDef,
@@ -52,6 +55,7 @@ else:
   VariableDef = _tensorflow("framework.variable").VariableDef
   AssetFileDef = _tensorflow("protobuf.meta_graph").AssetFileDef
   SavedModel = _tensorflow("protobuf.saved_model").SavedModel
+  FingerprintDef = _tensorflow("protobuf.fingerprint").FingerprintDef
   FunctionSpec = _tensorflow("protobuf.saved_object_graph").FunctionSpec
   StructuredValue = _tensorflow("protobuf.struct").StructuredValue
   TrackableObjectGraph = _tensorflow(

@@ -74,7 +74,9 @@ def _write_groups(
     os.cpu_count() if live else 1
   ) as pool:
     writing = [
-      pool.submit(_write_group, *pair, {} if pair[1] is not groups[-1] else strings)
+      pool.submit(
+        _write_group, *pair, {} if pair[1] is not groups[-1] else strings
+      )
       for pair in zip(prefixes, groups)
     ]
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The other format: a TF2 reusable SavedModel (T1 to T14), of the same variants.
+"""The other format: TF2 reusable SavedModels (T1 to T14) of the same variants.
 
 All of it is written as protocol buffers: nothing is traced anew, no values are
 in memory but those that are being written, and names come from contents.

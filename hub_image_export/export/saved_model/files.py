@@ -8,7 +8,7 @@ import os
 
 from hub_image_export import contract
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.saved_model import sessions
+from hub_image_export.export.saved_model import fingerprint, sessions
 from hub_image_export.export.saved_model.callables import Callables
 from hub_image_export.export.saved_model.objects import Objects
 from hub_image_export.tensorflow_api.compat import tf
@@ -18,10 +18,10 @@ from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.weights import checkpoint_writer
 
 
-def write(
+def write_saved_model(
   directory: str, function: ImageFunction, interface: Interface
 ) -> None:
-  """Writes the SavedModel; the same function gives the same bytes.
+  """Writes a reusable SavedModel; the same function gives the same bytes.
 
   Args:
     directory: exists, and is empty.
@@ -32,22 +32,23 @@ def write(
     OSError: a file cannot be written.
     WeightsError: a value cannot be read.
   """
-  callables = Callables.of(function, interface)
-  objects = Objects(callables)
+  objects = Objects(Callables.of(function, interface))
   strings = {OBJECT_GRAPH: objects.checkpoint_graph()}
-  saved = SavedModel(saved_model_schema_version=1)
-  meta = saved.meta_graphs.add()
-  meta.CopyFrom(objects.meta)
+  meta = objects.meta
   sessions.add_saver(meta, function.variables, objects.keys, strings)
-  meta.meta_info_def.tags.append(tf.saved_model.SERVING)
+  meta.meta_info_def.tags.extend(contract.SERVING_TAGS)
   meta.meta_info_def.tensorflow_version = tf.version.VERSION
-  versions = function.inference.graph_def.versions
-  meta.graph_def.versions.CopyFrom(versions)
-  path = os.path.join(directory, contract.SAVED_MODEL_FILE)
-  with open(path, "wb") as file:
-    file.write(saved.SerializeToString(deterministic=True))
+  meta.graph_def.versions.CopyFrom(function.inference.graph_def.versions)
+  saved = SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
+  content = saved.SerializeToString(deterministic=True)
+  with open(os.path.join(directory, contract.SAVED_MODEL_FILE), "wb") as file:
+    file.write(content)
   checkpoint_writer.write_checkpoint(
     checkpoint_writer.variables_prefix(directory),
-    [dataclasses.replace(v, name=objects.keys[v.name]) for v in function.variables],
+    [
+      dataclasses.replace(variable, name=objects.keys[variable.name])
+      for variable in function.variables
+    ],
     strings,
   )
+  fingerprint.write(directory, content, saved)

@@ -50,7 +50,9 @@ def of_part(label: str, part: Part, signature: Signature) -> FunctionDef:
   taken = {node_of(node.name).split("/")[0] for node in part.graph_def.node}
   prefix = _free(_VARIABLE, taken)
   function = _begin(signature, prefix)
-  captured = {v.name: f"{prefix}_{i}" for i, v in enumerate(signature.variables)}
+  captured = {
+    v.name: f"{prefix}_{i}" for i, v in enumerate(signature.variables)
+  }
   arguments = {name: name for name in signature.inputs}
   arguments.update({n: captured[v] for n, v in part.placeholders.items()})
   spelling = _Spelling(part, arguments)
@@ -99,13 +101,12 @@ def of_call(
   return _named(function, label)
 
 
-def call_node(
-  name: str, called: FunctionDef, inputs: Iterable[str]
-) -> NodeDef:
+def call_node(name: str, called: FunctionDef, inputs: Iterable[str]) -> NodeDef:
   node = NodeDef(name=name, op="StatefulPartitionedCall", input=inputs)
   node.attr["f"].func.name = called.signature.name
   for attribute, arguments in (
-    ("Tin", called.signature.input_arg), ("Tout", called.signature.output_arg)
+    ("Tin", called.signature.input_arg),
+    ("Tout", called.signature.output_arg),
   ):
     types = node.attr[attribute].list
     types.SetInParent()
@@ -120,7 +121,9 @@ def _begin(signature: Signature, prefix: str) -> FunctionDef:
   function = FunctionDef()
   shapes = function.attr["_input_shapes"].list
   for i, (name, spec) in enumerate(signature.inputs.items()):
-    function.signature.input_arg.add(name=name, type=spec.dtype.as_datatype_enum)
+    function.signature.input_arg.add(
+      name=name, type=spec.dtype.as_datatype_enum
+    )
     shape = spec.shape.as_proto()
     shapes.shape.append(shape)
     attributes = function.arg_attr[i].attr

@@ -27,7 +27,7 @@ from hub_image_export.weights.variable import Variable
 _STRING = tf.string.as_datatype_enum
 
 
-def add_variables(meta: MetaGraphDef, variables: Sequence[Variable]) -> None:
+def add_variables(meta: MetaGraphDef, variables: tuple[Variable, ...]) -> None:
   for variable in variables:
     meta.graph_def.node.extend(variable_nodes(variable))
 
@@ -37,7 +37,7 @@ def add_signature(
   names: Sequence[str],
   function: FunctionDef,
   signature: Signature,
-  variables: Sequence[Variable],
+  variables: tuple[Variable, ...],
 ) -> None:
   """Adds a call of a function, under one name or several.
 
@@ -48,7 +48,10 @@ def add_signature(
   call = functions.call_node(
     f"{scope}_call",
     function,
-    [*(f"{scope}_{k}" for k in signature.inputs), *(v.name for v in signature.variables)],
+    [
+      *(f"{scope}_{k}" for k in signature.inputs),
+      *(v.name for v in signature.variables),
+    ],
   )
   for key, spec in signature.inputs.items():
     node = meta.graph_def.node.add(name=f"{scope}_{key}", op="Placeholder")
@@ -61,7 +64,9 @@ def add_signature(
     for key, spec in signature.inputs.items():
       _describe(definition.inputs[key], f"{scope}_{key}:0", spec)
     for i, key in enumerate(sorted(signature.outputs)):
-      _describe(definition.outputs[key], f"{call.name}:{i}", signature.outputs[key])
+      _describe(
+        definition.outputs[key], f"{call.name}:{i}", signature.outputs[key]
+      )
 
 
 def _describe(info, name: str, spec: tf.TensorSpec) -> None:
@@ -71,7 +76,7 @@ def _describe(info, name: str, spec: tf.TensorSpec) -> None:
 
 def add_saver(
   meta: MetaGraphDef,
-  variables: Sequence[Variable],
+  variables: tuple[Variable, ...],
   keys: dict[str, str],
   others: dict[str, bytes],
 ) -> None:

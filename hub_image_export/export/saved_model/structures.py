@@ -51,7 +51,7 @@ def function_spec(
   spec = FunctionSpec()
   arguments = spec.fullargspec.named_tuple_value
   arguments.name = "FullArgSpec"
-  fields = dict(
+  fields: dict[str, Structure] = dict(
     args=list(parameters),
     varargs=None,
     varkw=None,
