@@ -37,22 +37,26 @@ _OLD = "old"
 # No more bytes of the target's name: names may have 255 with all the rest.
 _NAME_BYTES = 190
 _IDLE_SECONDS = 24 * 60 * 60
-_MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/manifest.json"
-# The files of a module: what any has, and what one of either format has beside
-# (a SavedModel of somebody's own may be no module).
-_NEEDED = contract.SAVED_MODEL_FILE
-_MARKS = (contract.MODULE_DEF_FILE, _MANIFEST)
+# What a module of each format has in its directory: the TF2 format is told from
+# a SavedModel of somebody's own by the manifest.
+_OF_FORMATS = (
+  (contract.SAVED_MODEL_FILE, contract.MODULE_DEF_FILE),
+  (
+    contract.SAVED_MODEL_FILE,
+    contract.FINGERPRINT_FILE,
+    f"{contract.EXTRA_ASSETS_DIR}/manifest.json",
+  ),
+)
 _FOLDERS = (
   contract.VARIABLES_DIR,
   contract.ASSETS_DIR,
   contract.EXTRA_ASSETS_DIR,
 )
-_KNOWN = (_NEEDED, *_MARKS, contract.FINGERPRINT_FILE)
 _FILES = re.compile(
-  rf"({'|'.join(map(re.escape, _KNOWN))})"
-  rf"|{contract.VARIABLES_PREFIX}\.(index|data-\d{{5}}-of-\d{{5}})"
+  rf"{contract.VARIABLES_PREFIX}\.(index|data-\d{{5}}-of-\d{{5}})"
   rf"|{contract.ASSETS_DIR}/[^/]+"
-  rf"|{re.escape(contract.EXTRA_ASSETS_DIR)}/(golden\.json|labels\.txt)"
+  rf"|{re.escape(contract.EXTRA_ASSETS_DIR)}/(manifest\.json|golden\.json"
+  r"|labels\.txt)"
 )
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
@@ -216,8 +220,9 @@ def _remove_empty(path: str) -> None:
 
 def is_module(path: str) -> bool:
   """Whether a module is there, whatever else is."""
-  return os.path.exists(os.path.join(path, _NEEDED)) and any(
-    os.path.exists(os.path.join(path, name)) for name in _MARKS
+  return any(
+    all(os.path.exists(os.path.join(path, name)) for name in names)
+    for names in _OF_FORMATS
   )
 
 
@@ -230,24 +235,22 @@ def strangers(path: str) -> list[str]:
   Raises:
     OSError: it cannot be read.
   """
-  found: list[str] = []
-  seen = set()
-  pending = [""]
-  while pending:
-    folder = pending.pop()
+  folders, files, found = [""], set(), []
+  while folders:
+    folder = folders.pop()
     with os.scandir(os.path.join(path, folder)) as entries:
       for entry in entries:
         name = folder + entry.name
-        seen.add(name)
         if name in _FOLDERS and entry.is_dir(follow_symlinks=False):
-          pending.append(name + "/")
-        elif not (
-          entry.is_file(follow_symlinks=False) and _FILES.fullmatch(name)
-        ):
+          folders.append(name + "/")
+        elif entry.is_file(follow_symlinks=False):
+          files.add(name)
+        else:
           found.append(name)
-  missing = [] if seen.intersection(_MARKS) else [_MARKS[0]]
-  missing += [] if _NEEDED in seen else [_NEEDED]
-  return [f"no {name}" for name in sorted(missing)] + sorted(found)
+  needed = next((n for n in _OF_FORMATS if files.issuperset(n)), _OF_FORMATS[0])
+  missing = [f"no {name}" for name in sorted(set(needed) - files)]
+  found += [n for n in files.difference(needed) if not _FILES.fullmatch(n)]
+  return missing + sorted(found)
 
 
 def _prefix(name: str) -> str:

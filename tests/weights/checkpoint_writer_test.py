@@ -85,7 +85,7 @@ def test_many_bytes_are_written_in_shards(stored, tmp_path, monkeypatch):
 def test_no_shards_are_begun_after_one_has_failed(tmp_path, monkeypatch):
   begun = []
 
-  def fail(prefix, group):
+  def fail(prefix, group, strings):
     begun.append(group)
     time.sleep(0.01)
     raise tf.errors.ResourceExhaustedError(None, None, "the disk is full")
