@@ -279,18 +279,29 @@ class JudgedVariant:
     return sum(known[name].elements for name in names if name in known)
 
   @functools.cached_property
-  def updates(self) -> dict[str, list[str]]:
-    """The float variables that each assignment writes, initializers aside.
-
-    Integers are the state of random generators and counters.
-    """
+  def state_changes(self) -> dict[str, list[str]]:
+    """The variables that each assignment writes, initializers aside."""
     initializers = {node_name(v.initializer) for v in self.variables.values()}
-    found = {}
-    for name, variables in self.graph.assignments.items():
-      targets = [v for v in variables if self._is_float(v)]
-      if targets and name not in initializers and not self._initializes(name):
-        found[name] = targets
-    return found
+    return {
+      name: variables
+      for name, variables in self.graph.assignments.items()
+      if variables and name not in initializers and not self._initializes(name)
+    }
+
+  @functools.cached_property
+  def updates(self) -> dict[str, list[str]]:
+    """The float variables among them: integers are no moving averages."""
+    found = {
+      name: [v for v in variables if self._is_float(v)]
+      for name, variables in self.state_changes.items()
+    }
+    return {name: variables for name, variables in found.items() if variables}
+
+  @property
+  def float_variables(self) -> set[str]:
+    return {
+      n for n, v in self.variables.items() if v.shape and self._is_float(n)
+    }
 
   def _is_float(self, variable: str) -> bool:
     dtype = self.graph.nodes[variable].attr["dtype"].type

@@ -27,10 +27,15 @@ from hub_image_export.checker.reading.oldest_tensorflow_rules import (
 from hub_image_export.checker.reading.output_rules import check_outputs
 from hub_image_export.checker.reading.parsing import check_assets, read_module
 from hub_image_export.checker.reading.signature_rules import check_signatures
+from hub_image_export.checker.reading.update_rules import check_updates
 from hub_image_export.checker.reading.variant_rules import check_variants
 from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running.behaviour_rules import check_behaviour
 from hub_image_export.checker.running.golden_rules import check_golden
+from hub_image_export.checker.running.penalty_rules import (
+  check_penalties,
+  check_same_penalties,
+)
 from hub_image_export.checker.running.running_variant import (
   RunningVariant,
   load_with_hub,
@@ -50,6 +55,7 @@ _GROUPS: tuple[Callable[[JudgedModule], Found], ...] = (
   check_signatures,
   check_inputs,
   check_outputs,
+  check_updates,
   check_fine_tuning,
   check_hyperparameters,
   check_portability,
@@ -184,6 +190,7 @@ def _run_variants(
   stage: Callable[[str], None],
 ) -> None:
   variants = [v for v in (module.inference, module.train) if v is not None]
+  penalties = []
   for variant in variants:
     signature = plain_signature(variant)
     if signature is None:
@@ -198,10 +205,13 @@ def _run_variants(
           findings.extend(check_golden(running, size, module.directory))
         else:
           findings.extend(check_training(running, size, findings))
+        penalties.append(findings.extend(check_penalties(running, size)))
         if variant is variants[-1]:
           findings.extend(check_gradients(running))
     except _TF_ERRORS as error:
       findings.add("unloadable", variant.where(), _text(error))
+  if len(penalties) == 2:
+    findings.extend(check_same_penalties(*penalties))
 
 
 def _text(error: Exception) -> str:

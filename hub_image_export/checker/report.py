@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Generator
+from typing import Any, Callable, TypeVar
 
 from hub_image_export.arguments import printable
 from hub_image_export.checker import rules
@@ -17,7 +17,8 @@ MAX_TEXT = 600
 
 # What rules yield: rule, where, message; and a severity, if not the usual one.
 Problem = tuple[str, ...]
-Found = Iterator[Problem]
+Found = Generator[Problem, None, None]
+Returned = TypeVar("Returned")
 
 
 def clean(text: object) -> str:
@@ -77,8 +78,13 @@ class Findings:
     if self._listener:
       self._listener(finding)
 
-  def extend(self, found: Found) -> None:
-    for problem in found:
+  def extend(self, found: Generator[Problem, None, Returned]) -> Returned:
+    """Adds what a rule yields, and gives what it returns."""
+    while True:
+      try:
+        problem = next(found)
+      except StopIteration as end:
+        return end.value
       self.add(*problem)
 
   def has(self, *names: str, severity: str = rules.ERROR) -> bool:

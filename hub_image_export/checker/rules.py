@@ -39,6 +39,7 @@ RULES = {
   "no-inference-variant": Rule(ERROR, "F2"),
   "unknown-variant": Rule(ERROR, "F2"),
   "variables-differ": Rule(ERROR, "F3"),
+  "trainable-differ": Rule(ERROR, "F3"),
   "width-differs": Rule(ERROR, "C3, C6"),
   "signatures-differ": Rule(ERROR, "C10, H1"),
   "train-variant-pointless": Rule(ERROR, "F2"),
@@ -64,7 +65,7 @@ RULES = {
   "output-batch-fixed": Rule(ERROR, "C3, C6"),
   "output-width-unknown": Rule(ERROR, "C3, C6"),
   "endpoint-unprefixed": Rule(WARNING, "C10"),
-  "probabilities": Rule(ERROR, "C7"),
+  "probabilities": Rule(ERROR, "C4, C7"),
   "dropout-on-output": Rule(ERROR, "C5"),
   # Behaviour.
   "unloadable": Rule(ERROR, "F1"),
@@ -78,10 +79,13 @@ RULES = {
   # Fine-tuning.
   "no-update-ops": Rule(ERROR, "F4"),
   "update-ops-dead": Rule(ERROR, "F4"),
+  "updates-trainable": Rule(ERROR, "F4"),
+  "updated-twice": Rule(ERROR, "F4"),
   "updates-without-asking": Rule(ERROR, "F4"),
   "unfed-placeholder": Rule(ERROR, "F4"),
   "not-differentiable": Rule(ERROR, "F5"),
   "no-trainable-variables": Rule(WARNING, "F4"),
+  "penalty-ill-formed": Rule(ERROR, "F4"),
   "penalties-differ": Rule(WARNING, "F4"),
   "bn-hparams-dead": Rule(ERROR, "H1"),
   # Portability.

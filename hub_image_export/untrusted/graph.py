@@ -7,17 +7,23 @@ deep, cyclic, or name nodes that do not exist.
 
 from __future__ import annotations
 
+import collections
 import functools
 import re
+import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
+# Random numbers of tf.random.Generator move the variable that they start from.
 _ASSIGN = re.compile(
-  r"Assign|^(Resource)?(Sparse)?Apply"
+  r"Assign|^(Resource)?(Sparse)?Apply|CountUpTo$"
   r"|^(Resource)?Scatter(Nd)?(Update|Add|Sub|Mul|Div|Min|Max)"
+  r"|^Stateful(?!PartitionedCall)|^Rng.*Skip"
 )
+# Ops that do not give their first input to what they call.
+_CHOOSING = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _RANDOM = re.compile(
   r"Random|Multinomial|TruncatedNormal|^Stateful.*(Normal|Uniform)"
 )
@@ -146,32 +152,79 @@ class Graph:
         pending += function_names(inner)
     return found
 
+  def _written(self, node: Any) -> list[str]:
+    """The inputs that a node, or what it calls, assigns to."""
+    if is_assignment(node.op):
+      return list(node.input[:1])
+    places = self._places(node)
+    written = self._written_arguments if places else set()
+    return [
+      tensor
+      for position, tensor in enumerate(node.input)
+      if written.intersection(_shifted(places, position))
+    ]
+
+  def _places(self, node: Any) -> list[tuple[str, int]]:
+    """What a node calls, and as which argument it gives its first input."""
+    first = -1 if node.op in _CHOOSING else 0
+    names = function_names(node)
+    return [(name, first) for name in names if name in self.functions]
+
   @functools.cached_property
-  def _assigning_functions(self) -> set[str]:
-    return {
-      name
-      for name, function in self.functions.items()
-      if any(is_assignment(node.op) for node in function.node_def)
-    }
+  def _written_arguments(self) -> set[tuple[str, int]]:
+    """Functions, and the arguments that they, or what they call, assign to."""
+    pending: list[tuple[str, int]] = []
+    callers: dict[Any, list[tuple[str, int]]] = collections.defaultdict(list)
+    for name, function in self.functions.items():
+      body = Graph(_body(function))
+      arguments = [a.name for a in function.signature.input_arg]
+      indices = {argument: i for i, argument in enumerate(arguments)}
+      for node in function.node_def:
+        places = self._places(node)
+        assigns = is_assignment(node.op)
+        for position, tensor in enumerate(node.input):
+          if not assigns and not places:
+            break
+          index = indices.get(node_name(body.behind_forwarding(tensor)))
+          if index is None:
+            continue
+          if assigns and position == 0:
+            pending.append((name, index))
+          for place in _shifted(places, position):
+            callers[place].append((name, index))
+    found = set()
+    while pending:
+      place = pending.pop()
+      if place not in found:
+        found.add(place)
+        pending += callers[place]
+    return found
 
   @functools.cached_property
   def assignments(self) -> dict[str, list[str]]:
     """Variables that each assigning node writes, initializers included.
 
-    A call of a function that assigns counts as an assignment to every
-    variable whose handle it takes.
+    A call counts as an assignment to what the called functions assign to.
     """
     found = {}
     for node in self.graph_def.node:
-      if is_assignment(node.op):
-        targets = node.input[:1]
-      elif self._assigning_functions & self.called(node):
-        targets = node.input
-      else:
-        continue
-      names = [node_name(self.behind_forwarding(name)) for name in targets]
-      found[node.name] = [n for n in names if self.op(n) in VARIABLE_OPS]
+      targets = self._written(node)
+      if targets:
+        names = [node_name(self.behind_forwarding(name)) for name in targets]
+        found[node.name] = [n for n in names if self.op(n) in VARIABLE_OPS]
     return found
+
+
+def _body(function: Any) -> Any:
+  """A function's nodes in the form of a GraphDef; arguments are no nodes."""
+  library = types.SimpleNamespace(function=())
+  return types.SimpleNamespace(node=function.node_def, library=library)
+
+
+def _shifted(
+  places: Iterable[tuple[str, int]], by: int
+) -> list[tuple[str, int]]:
+  return [(name, first + by) for name, first in places]
 
 
 def function_names(node: Any) -> list[str]:

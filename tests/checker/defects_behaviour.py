@@ -9,16 +9,56 @@ from hub_image_export.tensorflow_api.compat import tf
 from tests.checker import tiny
 from tests.checker.corpus import breaks, warns
 
+v1 = tf.compat.v1
+
 
 def _with_nan(x):
   nan = tf.compat.v1.constant_initializer(np.nan)
   return tiny.pool(x) + tiny.variable("offset", [tiny.FILTERS], initializer=nan)
 
 
+def _standardized(axes, scale=lambda x: x):
+  """Without a guard against images of one colour."""
+
+  def standardized(x):
+    mean, variance = tf.nn.moments(x, axes, keepdims=True)
+    return scale((x - mean) / tf.sqrt(variance))
+
+  return standardized
+
+
+def _nan_in_training(features, training):
+  return features / 0.0 if training else features
+
+
+def _average_of_nan(net):
+  if net.training:
+    average = tiny.variable("average", [], trainable=False)
+    v1.add_to_collection(
+      "update_ops", v1.assign_sub(average, 0.0 * _infinity())
+    )
+  else:
+    tiny.variable("average", [], trainable=False)
+
+
+def _infinity():
+  return tf.math.log(0.0 * tf.ones([]))
+
+
 breaks(
   "not-finite",
   logarithm_of_nothing=dict(scale=lambda x: tf.math.log(x - 0.5)),
   weights_are_nan=dict(make_features=_with_nan),
+  standardized_without_epsilon=dict(scale=_standardized([1, 2, 3])),
+  channels_standardized_without_epsilon=dict(scale=_standardized([1, 2])),
+  logarithm_of_the_brightness=dict(
+    scale=lambda x: x + 1e-3 * tf.math.log(tf.reduce_max(x, [1, 2], True))
+  ),
+  divided_by_darkness=dict(
+    scale=lambda x: x / (1.0 - tf.reduce_min(x, [1, 2, 3], True))
+  ),
+  nan_in_training_only=dict(change_features=_nan_in_training),
+  updates_make_nan=dict(finish=_average_of_nan),
 )
 breaks(
   "not-deterministic",
@@ -33,7 +73,25 @@ def _batch_statistics(x, training, momentum):
   return tf.nn.batch_normalization(x, mean, variance, None, None, 1e-3)
 
 
-breaks("batch-dependent", batch_statistics=dict(make_body=_batch_statistics))
+def _from_three_images_on(x):
+  x = tiny.pool(x)
+  mean = tf.reduce_mean(x, 0, keepdims=True)
+  return tf.where(tf.shape(x)[0] > 2, x - mean, x)
+
+
+def _of_images(change):
+  return dict(make_features=lambda x: change(tiny.pool(x)))
+
+
+breaks(
+  "batch-dependent",
+  batch_statistics=dict(make_body=_batch_statistics),
+  from_three_images_on=dict(make_features=_from_three_images_on),
+  # In a batch of two, each image is its own neighbour but one.
+  next_but_one=_of_images(lambda x: x + 0.5 * tf.roll(x, 2, 0)),
+  neighbours=_of_images(lambda x: x + 0.5 * tf.roll(x, 1, 0)),
+  batch_maximum=_of_images(lambda x: x / tf.reduce_max(tf.abs(x))),
+)
 
 
 def _flat(x):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.compat import hub, tf
 from tests.checker import edit, tiny
 from tests.checker.corpus import breaks, warns
 from tests.checker.tiny import serve
@@ -181,7 +181,31 @@ breaks(
   no_info=_images(None, None, None, 3),
   half_an_info=_images(None, None, None, 3, info=(8, 0)),
 )
-breaks("image-size-differs", other_info=dict(info=(9, 9)))
+
+
+def _info(*sizes):
+  """Options of a module of any size, with an ImageModuleInfo by variant."""
+
+  def attach(net):
+    size = sizes[int(net.training)]
+    if size:
+      message = hub.ImageModuleInfo()
+      message.default_image_size.height, message.default_image_size.width = size
+      hub.attach_image_module_info(message)
+
+  return _images(None, None, None, 3, finish=attach)
+
+
+breaks(
+  "image-size-unknown",
+  info_at_inference_only=_info((8, 8), None),
+  info_in_training_only=_info(None, (8, 8)),
+)
+breaks(
+  "image-size-differs",
+  other_info=dict(info=(9, 9)),
+  another_info_in_training=_info((8, 8), (16, 8)),
+)
 
 # The outputs.
 
@@ -235,6 +259,20 @@ def _softmax_by_hand(x):
   return exponentials / tf.reduce_sum(exponentials, 1, keepdims=True)
 
 
+def _hierarchical_softmax(x):
+  """The first number chooses between the others and the rest."""
+  first = tf.sigmoid(x[:, :1])
+  left, right = tf.split(x[:, 1:], [1, tiny.CLASSES - 2], 1)
+  return tf.concat(
+    [first, first * tf.sigmoid(left), (1.0 - first) * tf.nn.softmax(right)], 1
+  )
+
+
+def _between_least_and_most(x):
+  least, most = tf.reduce_min(x, 1, True), tf.reduce_max(x, 1, True)
+  return (x - least) / (most - least)
+
+
 breaks(
   "probabilities",
   # As published classifiers do.
@@ -243,6 +281,29 @@ breaks(
     lambda x: tf.identity(tf.cast(tf.sigmoid(x), tf.float32))
   ),
   softmax_by_hand=_scores(_softmax_by_hand),
+  # No softmax at all, and none over all classes.
+  percent=_scores(lambda x: 100.0 * tf.sigmoid(x)),
+  product_of_sigmoids=_scores(lambda x: tf.sigmoid(x) * tf.sigmoid(x - 1.0)),
+  sigmoid_by_hand=_scores(lambda x: 1.0 / (1.0 + tf.exp(-x))),
+  sigmoid_in_a_function=_scores(tf.function(lambda x: tf.sigmoid(x) * 1.0)),
+  hierarchical_softmax=_scores(_hierarchical_softmax),
+  two_softmaxes=_scores(
+    lambda x: tf.concat([tf.nn.softmax(half) for half in tf.split(x, 2, 1)], 1)
+  ),
+  clipped=_scores(lambda x: tf.clip_by_value(x, 0.0, 1.0)),
+  hard_sigmoid=_scores(lambda x: tf.nn.relu6(x + 3.0) / 6.0),
+  between_least_and_most=_scores(_between_least_and_most),
+)
+warns(
+  "probabilities",
+  relu_scores=_scores(tf.nn.relu),
+  softplus_by_hand=_scores(lambda x: tf.math.log(1.0 + tf.exp(x))),
+  features_of_a_softmax=dict(
+    make_features=lambda x: tf.nn.softmax(tiny.pool(x))
+  ),
+  features_that_sum_to_one=dict(
+    make_features=lambda x: _softmax_by_hand(tiny.pool(x))
+  ),
 )
 
 
@@ -257,10 +318,42 @@ def _dropped_logits(net):
   return tf.identity(net.logits * tf.cast(mask, tf.float32) / 0.5)
 
 
+def _in_training(change):
+  return dict(change_features=lambda x, training: change(x) if training else x)
+
+
+def _in_inference(change):
+  return dict(change_features=lambda x, training: x if training else change(x))
+
+
+def _noise(x):
+  return tf.random.normal(tf.shape(x), 0.0, 0.1)
+
+
+def _from_drawn_seeds(x):
+  seed = tf.random.uniform([2], maxval=1000, dtype=tf.int32)
+  return x + tf.random.stateless_normal([tiny.FILTERS], seed)
+
+
+def _alpha_dropout(x):
+  kept = tf.random.uniform(tf.shape(x)) > 0.2
+  return 0.9 * tf.where(kept, x, -1.76 * tf.ones_like(x)) + 0.3
+
+
 breaks(
   "dropout-on-output",
   dropout_on_features=dict(change_features=_dropped_features),
+  noise_on_features=_in_training(lambda x: x + _noise(x)),
+  gaussian_dropout=_in_training(lambda x: x * (1.0 + _noise(x))),
+  noise_before_relu=_in_training(lambda x: tf.nn.relu(x - _noise(x))),
+  noise_from_drawn_seeds=_in_training(_from_drawn_seeds),
+  alpha_dropout=_in_training(_alpha_dropout),
   dropout_on_logits=dict(
     signatures=serve(_dropped_logits, ["default", "image_classification"])
   ),
+)
+breaks(
+  "not-deterministic",
+  noise_at_inference=_in_inference(lambda x: x + _noise(x)),
+  dropout_at_inference=_in_inference(lambda x: tf.nn.dropout(x, rate=0.5)),
 )

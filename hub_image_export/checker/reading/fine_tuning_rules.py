@@ -17,18 +17,16 @@ from hub_image_export.checker.judged import (
 )
 from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api import private
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, Graph, node_name
 
-_FUSED_BATCH_NORM = "FusedBatchNorm"
+_ROUNDING = 1e-6
 
 
 def check_fine_tuning(module: JudgedModule) -> Found:
   for variant in module.variants:
-    yield from _check_updates_without_asking(variant)
     yield from _check_placeholders(variant)
     yield from _check_custom_gradients(variant)
-  if module.train is not None:
-    yield from _check_update_ops(module.train)
   variant = module.train or module.main
   if variant.variables and not variant.trainable:
     text = (
@@ -54,67 +52,6 @@ def check_hyperparameters(module: JudgedModule) -> Found:
         "signature out."
       )
       yield "bn-hparams-dead", signature.where(tensor), text
-
-
-def _check_update_ops(variant: JudgedVariant) -> Found:
-  entries = variant.collection(contract.UPDATE_OPS)
-  reached = variant.graph.ancestors(entries)
-  moved, left_out = set(), {}
-  for name, targets in variant.updates.items():
-    if name in reached:
-      moved.update(targets)
-    else:
-      left_out.update(dict.fromkeys(targets, name))
-  for variable in sorted((left_out.keys() | _unused_averages(variant)) - moved):
-    how = left_out.get(variable, "no operation")
-    text = (
-      f"It is updated by {how}, which no entry of UPDATE_OPS reaches; "
-      "expected every moving average to be. Add the update to UPDATE_OPS."
-    )
-    yield "no-update-ops", variant.where(variable), text
-  if entries and not moved:
-    text = (
-      f"Got {len(entries)} UPDATE_OPS, none of which assigns to a variable; "
-      "expected the updates of moving averages. Put the assignments there."
-    )
-    yield "update-ops-dead", variant.where(entries[0]), text
-
-
-class _Training(Graph):
-  """A graph in which batch norm that trains does not read its averages.
-
-  It ignores them, but for the update, even where the fused op takes them as
-  inputs. Batch norm that is frozen (in inference mode, within the training
-  graph) normalizes with them, and needs no updates.
-  """
-
-  def inputs(self, name: str) -> list[str]:
-    node = self.nodes.get(name)
-    if node is None or not node.op.startswith(_FUSED_BATCH_NORM):
-      return super().inputs(name)
-    if "is_training" in node.attr and not node.attr["is_training"].b:
-      return super().inputs(name)
-    return [node_name(tensor) for tensor in self.data_inputs(name)[:3]]
-
-
-def _unused_averages(variant: JudgedVariant) -> set[str]:
-  """Variables called `moving_…` that the training outputs do not use."""
-  graph = _Training(variant.meta_graph.graph_def)
-  used = graph.ancestors(variant.output_tensors)
-  names = {v for v in variant.variables if "moving_" in v.rpartition("/")[2]}
-  return names - used
-
-
-def _check_updates_without_asking(variant: JudgedVariant) -> Found:
-  updates = variant.updates
-  for signature in variant.image_signatures:
-    reached = variant.graph.ancestors(signature.output_tensors)
-    for name in sorted(reached & updates.keys()):
-      text = (
-        f"Evaluating the outputs assigns to {updates[name][0]}; expected that "
-        "only UPDATE_OPS do. Remove the dependency of the outputs."
-      )
-      yield "updates-without-asking", signature.where(name), text
 
 
 def _check_placeholders(variant: JudgedVariant) -> Found:
@@ -185,9 +122,26 @@ def _check_momentum_input(signature: JudgedSignature) -> Found:
   elif info.dtype != FLOAT32 or shape != ():
     text = f"Got {dtype_name(info.dtype)} {shape_text(shape)}"
   else:
+    yield from _check_default_momentum(signature, info.name)
     return
   text += (
     "; expected a float32 scalar batch_norm_momentum. Add it, or leave the "
     "signature out."
   )
   yield "bn-hparams-dead", signature.where(), text
+
+
+def _check_default_momentum(signature: JudgedSignature, tensor: str) -> Found:
+  """What the signatures without the input compute with."""
+  graph, usual = signature.variant.graph, contract.DEFAULT_BATCH_NORM_MOMENTUM
+  source = node_name(graph.behind_forwarding(tensor))
+  constant = graph.op(source) == "Const" and graph.nodes[source].attr["value"]
+  if not constant or constant.tensor.tensor_shape.dim:
+    return
+  momentum = float(tf.make_ndarray(constant.tensor))
+  if abs(momentum - usual) > _ROUNDING:
+    text = (
+      f"Got a momentum of {momentum:g} where none is given; expected {usual}. "
+      "Make that the default."
+    )
+    yield "bn-hparams-dead", signature.where(tensor), text

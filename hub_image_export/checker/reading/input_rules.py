@@ -24,7 +24,9 @@ def check_inputs(module: JudgedModule) -> Found:
     for signature in variant.image_signatures:
       yield from _check_images(signature)
       yield from _check_size(signature)
-  yield from _check_size_known(module.main)
+    yield from _check_size_known(variant)
+  if module.inference is not None and module.train is not None:
+    yield from _check_same_size(module.inference, module.train)
 
 
 def _check_images(signature: JudgedSignature) -> Found:
@@ -105,3 +107,15 @@ def _check_size_known(variant: JudgedVariant) -> Found:
       "Attach one with both sides."
     )
     yield "image-size-unknown", variant.where(), text
+
+
+def _check_same_size(inference: JudgedVariant, train: JudgedVariant) -> Found:
+  """C16 of a module that is loaded with its tags."""
+  ours, theirs = inference.image_size, train.image_size
+  if ours is not None and theirs is not None and ours != theirs:
+    text = (
+      f"hub.get_expected_image_size gives {theirs}, and {ours} for the "
+      "inference variant; expected one size for both. Attach the same "
+      "ImageModuleInfo to both."
+    )
+    yield "image-size-differs", train.where(), text

@@ -12,7 +12,6 @@ import json
 import pathlib
 from typing import Any
 
-from hub_image_export import contract
 from hub_image_export.checker.judged import (
   JudgedModule,
   JudgedVariant,
@@ -22,12 +21,14 @@ from hub_image_export.checker.report import Found, clean
 
 _KNOWN = pathlib.Path(__file__).parents[2] / "data/tensorflow_1_15.json"
 _MAX_BLAMED = 8
+_LOOPS = frozenset({"While", "StatelessWhile"})
 
 
 def check_portability(module: JudgedModule) -> Found:
   for variant in module.variants:
     place = variant.where()
-    blamed = _blamed(variant)
+    # The inference variant is fine-tuned where there is no other.
+    blamed = _blamed(variant, variant is (module.train or module.main))
     if not blamed:
       text = "TensorFlow 1.15 knows all of its graph."
       yield "oldest-tensorflow", place, text
@@ -48,7 +49,7 @@ def _known_ops() -> dict[str, Any]:
   return json.loads(_KNOWN.read_text(encoding="utf-8"))["ops"]
 
 
-def _blamed(variant: JudgedVariant) -> list[str]:
+def _blamed(variant: JudgedVariant, is_trained: bool) -> list[str]:
   """What TensorFlow 1.15 does not load, each once, with an example."""
   stripped = variant.meta_graph.meta_info_def.stripped_op_list.op
   defaults = {
@@ -59,7 +60,7 @@ def _blamed(variant: JudgedVariant) -> list[str]:
     for text in _unknown(variant, node, defaults.get(node.op, {})):
       found.setdefault(text, node.name)
   blamed = sorted(found.items())
-  if variant.tags == contract.TRAIN_TAGS:
+  if is_trained:
     blamed += sorted(_without_gradient(variant).items())
   return [f"{text} (at {name})" for text, name in blamed]
 
@@ -111,7 +112,16 @@ def _without_gradient(variant: JudgedVariant) -> dict[str, str]:
     pending += following
   found: dict[str, str] = {}
   for name in sorted(between.difference(variant.trainable)):
-    op = _known_ops().get(variant.graph.op(name))
-    if op and not op.get("gradient"):
-      found.setdefault(f"gradient of {variant.graph.op(name)}", name)
+    for op in (variant.graph.op(name), *_loops(variant, name)):
+      known = _known_ops().get(op)
+      if known and not known.get("gradient"):
+        found.setdefault(f"gradient of {op}", name)
   return found
+
+
+def _loops(variant: JudgedVariant, name: str) -> list[str]:
+  """The loops in what a node calls."""
+  graph = variant.graph
+  functions = graph.called(graph.nodes[name])
+  ops = {n.op for f in functions for n in graph.functions[f].node_def}
+  return sorted(ops & _LOOPS)

@@ -14,21 +14,17 @@ from hub_image_export.checker.judged import (
   shape_text,
 )
 from hub_image_export.checker.reading.near_misses import hint
+from hub_image_export.checker.reading.noise_rules import check_noise
 from hub_image_export.checker.report import Found
-from hub_image_export.untrusted.graph import Graph, is_random, node_name
+from hub_image_export.untrusted.graph import node_name
 
 _DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
 _PROBABILITY_OPS = ("Softmax", "Sigmoid")
-# What a dropout mask is made of, between the random op and the product.
-_MASK_OPS = frozenset(
-  {
-    "Add", "AddV2", "Sub", "Mul", "RealDiv", "Cast", "Floor", "Round",
-    "Greater", "GreaterEqual", "Less", "LessEqual", "Identity", "LogicalNot",
-    "Select", "SelectV2", "Maximum", "Minimum",
-  }
-)  # fmt: skip
-_PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
-_MERGES = frozenset({"Merge", "RefMerge", "Add", "AddV2", "BiasAdd"})
+FEATURES_EXPECTED = (
+  "expected features, which a classifier is put on, and no distribution. "
+  "Give what stands before it, or serve it as classification."
+)
+_NEVER_NEGATIVE = ("Relu", "Relu6", "Softplus", "Exp", "Abs", "Square")
 
 
 def check_outputs(module: JudgedModule) -> Found:
@@ -37,10 +33,14 @@ def check_outputs(module: JudgedModule) -> Found:
       yield from _check_default_output(signature)
       yield from _check_endpoints(signature)
       if signature.tensor is not None:
-        yield from _check_dropout(signature, signature.tensor)
-    for signature in classifying_signatures(variant):
+        yield from check_noise(signature, signature.tensor)
+    classifying = classifying_signatures(variant)
+    for signature in classifying:
       if signature.tensor is not None:
         yield from _check_logits(signature, signature.tensor)
+    for signature in variant.image_signatures:
+      if signature.tensor is not None and signature not in classifying:
+        yield from _check_features(signature, signature.tensor)
     yield from _check_widths_of_a_task(variant)
 
 
@@ -99,64 +99,27 @@ def _check_endpoints(signature: JudgedSignature) -> Found:
       yield "endpoint-unprefixed", place, text
 
 
-def _check_logits(signature: JudgedSignature, tensor: str) -> Found:
+def _check_features(signature: JudgedSignature, tensor: str) -> Found:
   graph = signature.variant.graph
   source = node_name(graph.behind_forwarding(tensor))
+  if graph.op(source) == "Softmax":
+    text = f"It comes from the Softmax {source}; {FEATURES_EXPECTED}"
+    yield "probabilities", signature.where(_DEFAULT), text, "warning"
+
+
+def _check_logits(signature: JudgedSignature, tensor: str) -> Found:
+  graph, place = signature.variant.graph, signature.where(_DEFAULT)
+  source = node_name(graph.behind_forwarding(tensor))
+  comes = f"It comes from the {graph.op(source)} {source}"
   if graph.op(source) in _PROBABILITY_OPS:
+    text = f"{comes}; expected logits. Give what goes into it."
+    yield "probabilities", place, text
+  elif graph.op(source) in _NEVER_NEGATIVE:
     text = (
-      f"It comes from the {graph.op(source)} {source}; expected logits. Give "
+      f"{comes}, which gives no negative numbers; expected linear scores. Give "
       "what goes into it."
     )
-    yield "probabilities", signature.where(_DEFAULT), text
-
-
-def _check_dropout(signature: JudgedSignature, tensor: str) -> Found:
-  fed = set(map(node_name, signature.input_tensors))
-  node = _dropout(signature.variant.graph, tensor, fed)
-  if node:
-    text = (
-      f"{node} multiplies the output with random numbers; expected none. "
-      "Leave dropout of the features to the consumer."
-    )
-    yield "dropout-on-output", signature.where(_DEFAULT), text
-
-
-def _dropout(graph: Graph, tensor: str, fed: set[str]) -> str | None:
-  """The node that applies a random mask to `tensor`, if there is one.
-
-  What it masks depends on the nodes that are `fed`: random numbers times a
-  constant are no dropout.
-  """
-  pending, seen = [tensor], set()
-  while pending:
-    name = node_name(graph.behind_forwarding(pending.pop()))
-    if name in seen:
-      continue
-    seen.add(name)
-    if graph.op(name) not in _PRODUCTS | _MERGES:
-      continue
-    operands = graph.data_inputs(name)
-    pending += operands
-    if graph.op(name) not in _PRODUCTS:
-      continue
-    masked = [o for o in operands if not _is_random_mask(graph, o)]
-    if len(masked) < len(operands) and fed & graph.ancestors(masked):
-      return name
-  return None
-
-
-def _is_random_mask(graph: Graph, tensor: str) -> bool:
-  pending, seen = [node_name(tensor)], set()
-  while pending:
-    name = pending.pop()
-    if name in seen:
-      continue
-    seen.add(name)
-    if is_random(graph.op(name)):
-      return True
-    if graph.op(name) in _MASK_OPS:
-      pending += map(node_name, graph.data_inputs(name))
-  return False
+    yield "probabilities", place, text, "warning"
 
 
 def _check_widths_of_a_task(variant: JudgedVariant) -> Found:

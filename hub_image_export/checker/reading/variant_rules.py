@@ -19,6 +19,7 @@ def check_variants(module: JudgedModule) -> Found:
     return
   for ours, theirs in ((inference, train), (train, inference)):
     yield from _check_variables(ours, theirs)
+    yield from _check_trainable(ours, theirs)
     for signature in ours.image_signatures:
       yield from _check_signature(signature, theirs)
   yield from _check_widths_and_penalties(inference, train)
@@ -66,6 +67,22 @@ def _check_variables(ours: JudgedVariant, theirs: JudgedVariant) -> Found:
   for v in ours.variables.values():
     if (v.key, v.shape, v.dtype) not in known:
       yield "variables-differ", ours.where(v.name), text
+
+
+def _check_trainable(ours: JudgedVariant, theirs: JudgedVariant) -> Found:
+  here, there = set(ours.trainable), set(theirs.trainable)
+  more = sorted(here & theirs.variables.keys() - there)
+  if more:
+    text = (
+      f"It is in TRAINABLE_VARIABLES{_and_more(more)}, and outside of them in "
+      f"{theirs.where()}; expected the same in all variants, so that "
+      "consumers fine-tune the same weights. Let them be equal."
+    )
+    yield "trainable-differ", ours.where(more[0]), text
+
+
+def _and_more(names: list[str]) -> str:
+  return f", like {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _check_signature(ours: JudgedSignature, variant: JudgedVariant) -> Found:

@@ -11,19 +11,26 @@ from hub_image_export.checker.reading.output_rules import classifying_signatures
 from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running.pixel_range_rules import check_pixel_range
 from hub_image_export.checker.running.probe_images import (
+  KINDS,
+  PAIR,
   ROUNDING,
   SAME,
   distance,
+  many_images,
   two_images,
 )
 from hub_image_export.checker.running.running_variant import RunningVariant
+from hub_image_export.checker.running.score_rules import (
+  check_features,
+  check_scores,
+)
 from hub_image_export.tensorflow_api.compat import tf
 
 
 def check_behaviour(
   running: RunningVariant, size: tuple[int, int], known: Findings
 ) -> Found:
-  """Asks the inference variant with as few images as will do: four, mostly.
+  """Asks the inference variant with as few images as will do: nine, mostly.
 
   They have the height and width of `size`. What is `known` is not told again.
   """
@@ -32,19 +39,29 @@ def check_behaviour(
   both = running.run(fetches, pair)
   alone = running.run(fetches, pair[:1])
   again = running.run(fetches, pair[:1])
+  many = many_images(*size)
+  more = running.run(fetches, many)
   sound = []
   for name in fetches:
     signature = running.variant.signatures[name]
     place = signature.where(contract.DEFAULT_OUTPUT)
-    rule, text = _unsound(signature, both[name])
+    rule, text = _unsound(signature, both[name], more[name])
     if rule:
       yield rule, place, text
       continue
     sound.append(signature)
-    yield from _check_answers(both[name], alone[name], again[name], place)
+    yield from _check_answers(
+      both[name], alone[name], again[name], more[name], place
+    )
+  rows = {s.name: np.concatenate([both[s.name], more[s.name]]) for s in sound}
   for signature in classifying_signatures(running.variant):
     if signature in sound:
-      yield from _check_logits(signature, both[signature.name])
+      is_known = known.has("probabilities")
+      answers = rows.pop(signature.name)
+      yield from check_scores(running, signature, many, answers, is_known)
+  for signature in sound:
+    if signature.name in rows:
+      yield from check_features(signature, rows[signature.name])
   if not known.has("default-differs"):
     yield from _check_default(sound, both)
   yield from _check_other_size(running, size, sound)
@@ -53,26 +70,42 @@ def check_behaviour(
     yield from check_pixel_range(running, sound[0], pair, answers)
 
 
-def _unsound(signature: JudgedSignature, values: np.ndarray) -> tuple[str, str]:
-  """The rule that is broken unless there are two rows of numbers, and how."""
+def _unsound(
+  signature: JudgedSignature, both: np.ndarray, more: np.ndarray
+) -> tuple[str, str]:
+  """The rule that is broken unless there is a row of numbers for each image.
+
+  `more` are the answers to `many_images`.
+  """
   expected = signature.width
-  if not np.all(np.isfinite(values)):
+  if not np.all(np.isfinite(both)):
     return "not-finite", (
       "Got NaN or infinity for images in [0, 1]; expected finite numbers. "
       "Check the weights and the preprocessing."
     )
-  got = f"Got an array of shape {list(values.shape)} for two images; expected"
-  if values.shape[:1] != (2,):
-    return "output-rank", f"{got} one row per image."
-  if expected is not None and values.shape[1:] != (expected,):
-    return "width-differs", f"{got} {expected} values per image."
+  for values, number, count in ((both, 2, "two"), (more, len(KINDS), "five")):
+    got = f"Got an array of shape {list(values.shape)} for {count} images;"
+    if values.shape[:1] != (number,):
+      return "output-rank", f"{got} expected one row per image."
+    if expected is not None and values.shape[1:] != (expected,):
+      return "width-differs", f"{got} expected {expected} values per image."
+  for kind, row in zip(KINDS, more):
+    if not np.all(np.isfinite(row)):
+      return "not-finite", (
+        f"Got NaN or infinity for an image that is {kind}; expected finite "
+        "numbers for all images in [0, 1]. Guard divisions and logarithms."
+      )
   return "", ""
 
 
 def _check_answers(
-  both: np.ndarray, alone: np.ndarray, again: np.ndarray, place: str
+  both: np.ndarray,
+  alone: np.ndarray,
+  again: np.ndarray,
+  more: np.ndarray,
+  place: str,
 ) -> Found:
-  """The answers to two images, and twice to the first of them alone."""
+  """The answers to two images, twice to the first alone, and to many."""
   apart = distance(alone, again)
   if apart > SAME:
     text = (
@@ -87,24 +120,19 @@ def _check_answers(
       "variant."
     )
     yield "batch-dependent", place, text
+  elif (apart := distance(more[PAIR], both)) > SAME:
+    text = (
+      f"Got answers {apart:.1e} apart (relative) to images in a batch of two "
+      f"and in one of {len(more)}; expected the same. Let no row depend on "
+      "others."
+    )
+    yield "batch-dependent", place, text
   if distance(both[0], both[1]) <= ROUNDING:
     text = (
       "Got one answer to two very different images; expected that the output "
       "depends on `images`. Check what the signature's output is."
     )
     yield "input-ignored", place, text
-
-
-def _check_logits(signature: JudgedSignature, values: np.ndarray) -> Found:
-  """Rows of non-negative numbers that sum to 1 come from a softmax."""
-  sums = values.sum(axis=-1)
-  if np.all(values >= 0) and np.all(np.abs(sums - 1) < SAME):
-    text = (
-      "Got non-negative scores that sum to 1; expected logits. Give what goes "
-      "into the softmax."
-    )
-    place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
-    yield "probabilities", place, text
 
 
 def _check_default(

@@ -31,6 +31,22 @@ def two_images(height: int, width: int) -> np.ndarray:
   return np.stack([first, second]).astype(np.float32)
 
 
+# What `many_images` gives, and which of them are the two.
+KINDS = ("all black", "dark", "all white", "bright", "of one colour")
+PAIR = slice(1, 4, 2)
+
+
+def many_images(height: int, width: int) -> np.ndarray:
+  """The two images among flat ones, as `KINDS` says; `[5, height, width, 3]`.
+
+  The neighbours of each of the two are others than in a batch of two.
+  """
+  first, second = two_images(height, width)
+  black, white = np.zeros_like(first), np.ones_like(first)
+  colour = white * np.array([0.8, 0.4, 0.1], np.float32)
+  return np.stack([black, first, white, second, colour])
+
+
 def distance(first: np.ndarray, second: np.ndarray) -> float:
   """The largest difference, relative to the largest absolute value.
 

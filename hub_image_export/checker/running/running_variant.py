@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -137,14 +137,15 @@ class RunningVariant:
     self,
     fetches: Any,
     images: np.ndarray,
-    momentum: dict[str, float] | None = None,
+    given: Mapping[str, Any] | None = None,
   ) -> Any:
     """Runs with `images` as those of every signature.
 
     Args:
       fetches: what `Session.run` takes.
       images: float32, `[batch_size, height, width, 3]`.
-      momentum: values by names of tensors, for the inputs of H1.
+      given: values by names of tensors: for the inputs of H1, or instead of
+        what the graph computes.
     """
     feeds: dict[Any, Any] = {self.images: images}
     for signature in self.variant.image_signatures:
@@ -156,7 +157,7 @@ class RunningVariant:
         if self.variant.graph.op(node_name(tensor)) in PLACEHOLDER_OPS:
           default = contract.DEFAULT_BATCH_NORM_MOMENTUM
           feeds[self.tensor(tensor)] = default
-    for tensor, value in (momentum or {}).items():
+    for tensor, value in (given or {}).items():
       feeds[self.tensor(tensor)] = value
     return self._session.run(fetches, feeds)
 

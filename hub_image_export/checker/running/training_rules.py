@@ -50,7 +50,15 @@ def check_training(
       yield "not-finite", place, f"{text} numbers."
   if not running.update_ops or not watched or known.has("update-ops-dead"):
     return
-  if not _moved(before, running.values(watched)):
+  after = running.values(watched)
+  for name in sorted(watched):
+    if np.all(np.isfinite(before[name])) > np.all(np.isfinite(after[name])):
+      text = (
+        "UPDATE_OPS make it NaN or infinite for images in [0, 1]; expected a "
+        "finite moving average. Check what it averages."
+      )
+      yield "not-finite", variant.where(name), text
+  if not _moved(before, after):
     text = (
       f"Running them moved none of {len(watched)} variables, such as "
       f"{min(watched)}; expected moving averages to move. Let the updates "

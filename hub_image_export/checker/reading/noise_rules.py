@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random numbers that are put on an output as such (C5).
+
+Inside of the network, before a layer, they are the publisher's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub_image_export import contract
+from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
+from hub_image_export.checker.report import Found
+from hub_image_export.untrusted.graph import Graph, is_random, node_name
+
+_PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
+_SUMS = frozenset(
+  {
+    "Add", "AddV2", "AddN", "BiasAdd", "Sub", "Maximum", "Minimum", "Pow",
+    "SquaredDifference", "Div", "DivNoNan", "MulNoNan", "FloorDiv", "Mod",
+  }
+)  # fmt: skip
+# What changes each number of an output by itself, and the way out of a branch.
+_ELEMENTWISE = frozenset(
+  {
+    "Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Tanh", "Sigmoid", "Softplus",
+    "Softmax", "LogSoftmax", "Exp", "Log", "Neg", "Abs", "Square", "Sqrt",
+    "Round", "Floor", "Ceil", "Sign", "ClipByValue", "Merge", "RefMerge",
+  }
+)  # fmt: skip
+# They need the shape of what they read, and no values.
+_SHAPES = frozenset(
+  {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
+)
+
+
+def check_noise(signature: JudgedSignature, tensor: str) -> Found:
+  """In inference nothing may be random; in training, nothing put on outputs."""
+  variant = signature.variant
+  node = _noise(variant, tensor, map(node_name, signature.input_tensors))
+  if not node:
+    return
+  place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
+  product = variant.graph.op(node) in _PRODUCTS
+  how = "multiplies the output with random numbers"
+  if not product:
+    how = "adds random numbers to the output"
+  text = f"{node} {how}; expected none."
+  if variant.tags == contract.INFERENCE_TAGS:
+    text += " Keep randomness and state out of the inference variant."
+    yield "not-deterministic", place, text
+    return
+  what = "dropout of" if product else "noise on"
+  text += f" Leave {what} the features to the consumer."
+  yield "dropout-on-output", place, text
+
+
+def _noise(
+  variant: JudgedVariant, tensor: str, fed: Iterable[str]
+) -> str | None:
+  """The node that combines `tensor` with random numbers, if there is one.
+
+  It combines them with what depends on the nodes that are `fed`: random
+  numbers that are combined with a constant are none that an output gets.
+  """
+  graph = variant.graph
+  draws = [name for name in graph.nodes if _draws(graph.op(name))]
+  if not draws:
+    return None
+  readers = variant.readers(graph.nodes)
+  of_images = _values_from(graph, readers, fed)
+  only_noise = _values_from(graph, readers, draws) - of_images
+  pending, seen = [tensor], set()
+  while pending:
+    name = node_name(graph.behind_forwarding(pending.pop()))
+    if name in seen or graph.op(name) not in _PRODUCTS | _SUMS | _ELEMENTWISE:
+      continue
+    seen.add(name)
+    operands = graph.data_inputs(name)
+    pending += operands
+    if graph.op(name) not in _ELEMENTWISE:
+      nodes = set(map(node_name, operands))
+      if nodes & only_noise and nodes & of_images:
+        return name
+  return None
+
+
+def _values_from(
+  graph: Graph, readers: dict[str, list[str]], nodes: Iterable[str]
+) -> set[str]:
+  """What depends on values of `nodes`, themselves included."""
+  pending, found = list(nodes), set()
+  while pending:
+    name = pending.pop()
+    if name not in found and graph.op(name) not in _SHAPES:
+      found.add(name)
+      pending += readers.get(name, ())
+  return found
+
+
+def _draws(op: str) -> bool:
+  """Whether a node draws anew each time; from a fixed seed, it does not."""
+  return is_random(op) and not op.startswith("Stateless")
