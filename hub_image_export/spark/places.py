@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a result goes, on any file system of Hadoop's: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from hub_image_export import arguments
+from hub_image_export.errors import ExportError
+
+# What a result consists of, and so what another may replace.
+_OURS = re.compile(r"(part-.*\.parquet|_SUCCESS|\..*\.crc)")
+
+
+def check_local(output: str, overwrite: bool) -> None:
+  """Raises ExportError where a path on this machine shows it already."""
+  path = os.path.abspath(output)
+  if arguments.is_remote(output):
+    return
+  if not os.path.isdir(os.path.dirname(path)):
+    raise _no_directory(output, os.path.dirname(path))
+  if os.path.lexists(path) and not overwrite:
+    raise _exists(output)
+
+
+def _no_directory(output: str, parent: str) -> ExportError:
+  return ExportError(
+    f"the output is {output!r}: there is no directory {parent!r}. Make it, or "
+    "choose another"
+  )
+
+
+def _exists(output: str) -> ExportError:
+  return ExportError(
+    f"the output is {output!r}, which exists: choose another, or replace it "
+    "with --overwrite"
+  )
+
+
+class Place:
+  """A directory that will be there when it is complete."""
+
+  def __init__(self, spark: Any, output: str, overwrite: bool) -> None:
+    """Looks at what is there.
+
+    Raises:
+      ExportError: there is something that may not be replaced, or no place.
+    """
+    jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
+    self._new_path = jvm.org.apache.hadoop.fs.Path
+    path = self._new_path(output)
+    self._files = path.getFileSystem(conf)
+    self._path = self._files.makeQualified(path)
+    self._output, self._overwrite = output, overwrite
+    self._check()
+
+  def _check(self) -> None:
+    if not self._files.exists(self._path.getParent()):
+      raise _no_directory(self._output, self._path.getParent().toString())
+    if not self._files.exists(self._path):
+      return
+    if not self._overwrite:
+      raise _exists(self._output)
+    names = [s.getPath().getName() for s in self._files.listStatus(self._path)]
+    others = [name for name in names if not _OURS.fullmatch(name)]
+    if others and not self._files.getFileStatus(self._path).isFile():
+      raise ExportError(
+        f"the output is {self._output!r}, which has {others[:3]} and so is no "
+        "result of an earlier run: choose another"
+      )
+
+  @contextlib.contextmanager
+  def beside(self) -> Iterator[str]:
+    """A path beside the place, which is removed if it still is there."""
+    # No hidden name: Spark would not read it again.
+    name = f"{self._path.toString()}-incomplete-{secrets.token_hex(4)}"
+    try:
+      yield name
+    finally:
+      self._files.delete(self._new_path(name), True)
+
+  def commit(self, beside: str) -> None:
+    """Puts what is complete into its place."""
+    self._check()
+    old = None
+    if self._files.exists(self._path):
+      old = self._new_path(
+        f"{self._path.toString()}-old-{secrets.token_hex(4)}"
+      )
+      self._rename(self._path, old)
+    self._rename(self._new_path(beside), self._path)
+    if old is not None:
+      self._files.delete(old, True)
+
+  def _rename(self, source: Any, target: Any) -> None:
+    if not self._files.rename(source, target):
+      raise ExportError(
+        f"cannot rename {source.toString()!r} to {target.toString()!r}: is it "
+        "there meanwhile?"
+      )
