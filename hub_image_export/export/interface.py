@@ -8,7 +8,7 @@ import dataclasses
 from google.protobuf import struct_pb2
 
 from hub_image_export import contract
-from hub_image_export.serving.opening import attached_labels
+from hub_image_export.serving.formats import attached_labels
 from hub_image_export.sources import hub_module_specs, preprocessing
 from hub_image_export.tensorflow_api.compat import hub
 

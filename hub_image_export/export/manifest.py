@@ -17,11 +17,10 @@ import os
 from hub_image_export import contract, version
 from hub_image_export.export.interface import Interface
 from hub_image_export.files.listing import files_of, sha256_of
-from hub_image_export.serving.statements import FILE
+from hub_image_export.serving.statements import FILE, LABELS_FILE
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tracing.image_function import ImageFunction
 
-LABELS_FILE = "labels.txt"
 FORMAT = 1
 
 

@@ -9,18 +9,12 @@ import os
 import tempfile
 from typing import Any
 
-from google.protobuf import struct_pb2
-
 from hub_image_export import arguments, contract
 from hub_image_export.serving import resizing
+from hub_image_export.serving.formats import Contents, contents
 from hub_image_export.serving.frozen import frozen_if_possible
 from hub_image_export.serving.image_module import Description, ImageModule
-from hub_image_export.serving.loaded_module import loaded
-from hub_image_export.serving.statements import read_manifest
-from hub_image_export.sources import hub_module_specs
 from hub_image_export.tensorflow_api.compat import hub, tf
-from hub_image_export.tensorflow_api.types import ModuleSpec
-from hub_image_export.untrusted import saved_models
 from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack
 
 
@@ -37,8 +31,9 @@ def open_module(
   faster. Eager execution, default graphs and sessions are left alone.
 
   Args:
-    path: a module's directory in TF1 Hub format, a tar archive of one, or a
-      URL, which `hub.resolve` downloads.
+    path: a module's directory in TF1 Hub format, or that of a SavedModel of
+      TensorFlow 2 with a `serving_default` signature on images (T14); a tar
+      archive of one; or a URL, which `hub.resolve` downloads.
     resize: how images of other sizes are brought to the expected one (C16):
       "bilinear" as hub's retrain.py and most consumers of these modules do,
       or "antialias", which averages over all pixels.
@@ -59,15 +54,15 @@ def open_module(
     threads = arguments.check_size("threads", threads)
   with contextlib.ExitStack() as stack:
     with directory_of(path) as directory:
-      spec = hub_module_specs.load("path", directory)
-      description, applied = _describe(path, directory, spec, resize)
+      found = contents(directory)
+      description, applied = _describe(path, found, resize)
       config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads or 0,
         inter_op_parallelism_threads=threads or 0,
       )
       shape = [None, *description.image_size, contract.NUM_CHANNELS]
       module = frozen_if_possible(
-        loaded(spec, sorted(set(applied.values())), shape), config, stack
+        found.load(sorted(set(applied.values())), shape), config, stack
       )
     outputs = {
       f"{name}/{key}": module.outputs[f"{applied[name]}/{key}"]
@@ -116,25 +111,13 @@ def _downloaded(url: str) -> str:
 
 
 def _describe(
-  path: str, directory: str, spec: ModuleSpec, resize: str
+  path: str, found: Contents, resize: str
 ) -> tuple[Description, dict[str, str]]:
   """What the module says of itself; the signature to apply for each one."""
-  meta_graph = saved_models.meta_graph(directory, contract.INFERENCE_TAGS)
-  definitions = {
-    name: definition
-    for name, definition in meta_graph.signature_def.items()
-    if set(definition.inputs) == {contract.IMAGES} and definition.outputs
-  }
-  if contract.DEFAULT_SIGNATURE not in definitions:
-    raise ValueError(
-      f"path is {arguments.shown(path)}, a module whose signatures are "
-      f"{sorted(meta_graph.signature_def)}: expected a default signature on "
-      "images alone (C1, C13). hie.ModuleFunction wraps modules of other names"
-    )
   # Signatures that are the same but for their names are applied once.
   tensors = {
     name: {key: info.name for key, info in definition.outputs.items()}
-    for name, definition in definitions.items()
+    for name, definition in found.signatures.items()
   }
   applied = {
     name: min(n for n, other in tensors.items() if other == mine)
@@ -142,25 +125,14 @@ def _describe(
   }
   description = Description(
     path=path,
-    image_size=_image_size(path, spec),
+    image_size=found.image_size,
     signatures={n: tuple(sorted(keys)) for n, keys in sorted(tensors.items())},
-    task=_default_task(tensors),
-    labels=attached_labels(spec),
-    activation=read_manifest(directory).activation,
+    task=_default_task(tensors) or found.statements.default_task,
+    labels=found.labels,
+    activation=found.statements.activation,
     resize=resize,
   )
   return description, applied
-
-
-def _image_size(path: str, spec: ModuleSpec) -> tuple[int, int]:
-  try:
-    height, width = hub.get_expected_image_size(spec)
-    return arguments.check_image_size(height, width)
-  except Exception as error:
-    raise ValueError(
-      f"path is {arguments.shown(path)}, a module that does not say which "
-      f"image size it expects (C16): {error!s:.200}"
-    ) from error
 
 
 def _default_task(tensors: dict[str, dict[str, str]]) -> str | None:
@@ -170,11 +142,3 @@ def _default_task(tensors: dict[str, dict[str, str]]) -> str | None:
     if tensors.get(task, {}).get(contract.DEFAULT_OUTPUT, "") == default:
       return task
   return None
-
-
-def attached_labels(module_or_spec: Any) -> list[str] | None:
-  """The names of classes that a `hub.Module`, or its spec, carries (C8)."""
-  message = module_or_spec.get_attached_message(
-    contract.CLASS_LABELS, struct_pb2.ListValue
-  )
-  return None if message is None else list(message)

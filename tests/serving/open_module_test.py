@@ -123,6 +123,40 @@ def test_archives_and_addresses(archive, opened, monkeypatch, tmp_path):
     server.server_close()
 
 
+class _Net(tf.Module):
+  """A SavedModel of TensorFlow 2 whose weights and branch are in functions."""
+
+  def __init__(self):
+    super().__init__()
+    self.kernel = tf.Variable(random_images(1, 3, 4)[0], name="kernel")
+
+  @tf.function(input_signature=[tf.TensorSpec([None, *_SIZE, 3])])
+  def __call__(self, pixels):
+    if tf.reduce_mean(pixels) > 2.0:
+      pixels = pixels / 255.0
+    return {"default": tf.einsum("nhwc,acd->nd", pixels, self.kernel[:, :3])}
+
+  @tf.function(input_signature=[tf.TensorSpec([None, *_SIZE, 3])])
+  def hidden(self, pixels):
+    return {"default": self(pixels)["default"] * 2.0, "pixels": pixels}
+
+
+def test_a_saved_model_by_its_signatures(tmp_path):
+  net = _Net()
+  names = {"serving_default": net.__call__, "image_feature_vector": net.hidden}
+  tf.saved_model.save(net, str(tmp_path), names)
+  images = random_images(3, *_SIZE)
+  with hie.open_module(tmp_path) as opened:
+    assert opened.image_size == _SIZE
+    assert sorted(opened.signatures) == ["default", "image_feature_vector"]
+    expected = net(tf.constant(images))["default"]
+    np.testing.assert_allclose(opened(images), expected, rtol=1e-5)
+    found = opened(images, signature="image_feature_vector")
+    np.testing.assert_allclose(found, 2 * expected, rtol=1e-5)
+    hidden = {"signature": "image_feature_vector", "output": "pixels"}
+    np.testing.assert_allclose(opened(images, **hidden), images, rtol=1e-6)
+
+
 def test_broken_images_are_rows(opened):
   good = photos.pixels()
   images = [good, b"", good, b"nonsense", "/no/such.jpg", None, 255.0 * good]
