@@ -101,7 +101,6 @@ _BATCH_SIZE = flags.DEFINE_integer(
   32,
   "How many images are run together.",
   lower_bound=1,
-  upper_bound=2**31 - 1,
   flag_values=_FLAGS,
 )
 _MASTER = flags.DEFINE_string(

@@ -35,7 +35,7 @@ SETTINGS = {
   # longer to start than to run.
   "spark.sql.files.openCostInBytes": str(2**18),
   # Photos that go from Java to Python at a time; all are in memory.
-  "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+  "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
   "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
 }
 _LOCAL_SETTINGS = {
