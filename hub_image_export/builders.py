@@ -132,8 +132,10 @@ def make_classification_module(
     height: expected height of the images, in pixels.
     width: likewise.
     num_classes: how many classes there must be; None takes what `fn` gives.
-    labels: names of the classes in order: a list, or the path of a UTF-8 text
-      file with one class a line. They travel with the module (C8).
+    labels: names of the classes in order: a list or array, a dict by index
+      (`{0: "cat"}`, `{"cat": 0}`), or the path of a UTF-8 text file with one
+      class a line or of a JSON file with any of these (imagenet_class_index.
+      json, Hugging Face's config.json). They travel with the module (C8).
     **options: as for `make_feature_vector_module`.
 
   Returns:

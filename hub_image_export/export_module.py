@@ -46,6 +46,7 @@ from hub_image_export.command_line import (
   export_flags,
   flag_words,
   run as command_line,
+  start_up,
 )
 
 
@@ -58,10 +59,10 @@ def main(argv: Sequence[str]) -> int:
   ):
     summary = _export(argv)
   if export_flags.as_json():
-    print(json.dumps(summary.to_json(), indent=2))
+    command_line.tell(json.dumps(summary.to_json(), indent=2))
   else:
-    print(command_line.for_terminal(str(summary)))
-    print(command_line.for_terminal(_next_steps(summary.path)))
+    text = f"{summary}\n{_next_steps(summary.path)}"
+    command_line.tell(command_line.for_terminal(text))
   return command_line.EXIT_OK
 
 
@@ -152,19 +153,21 @@ class _PrintableFormatter(standard_logging.Formatter):
 
 
 def _main_with_log(argv: Sequence[str]) -> int:
-  """`main`, with this package's log on stderr, a line each."""
+  """`main`, with this package's log on stderr, a line each, and no other."""
   flags.FLAGS.mark_as_parsed()
   logging.use_absl_handler()
   logging.set_verbosity(logging.INFO)
-  logging.get_absl_handler().setFormatter(
-    _PrintableFormatter("%(levelname)s: %(message)s")
-  )
-  return main(argv)
+  handler = logging.get_absl_handler()
+  handler.setFormatter(_PrintableFormatter("%(levelname)s: %(message)s"))
+  if export_flags.FLAGS[command_line.DEBUG].value:
+    return main(argv)
+  with start_up.without_chatter():
+    handler.python_handler.setStream(sys.stderr)
+    return main(argv)
 
 
 def cli() -> None:
   """The entry point of the script `export_module`."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   sys.exit(command_line.run(_main_with_log, export_flags.FLAGS, __doc__))
 
 

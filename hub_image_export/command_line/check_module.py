@@ -48,6 +48,7 @@ _TIMEOUT = flags.DEFINE_float(
   lower_bound=0.1,
   flag_values=_FLAGS,
 )
+command_line.define_debug(_FLAGS)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,10 +64,10 @@ def main(argv: Sequence[str]) -> int:
     report = check_module(path, static=_STATIC.value, timeout=_TIMEOUT.value)
     reports.append(report)
     if _FORMAT.value == "text":
-      print(report)
+      command_line.tell(str(report))
   if _FORMAT.value == "json":
-    json.dump([report.to_json() for report in reports], sys.stdout, indent=2)
-    print()
+    found = [report.to_json() for report in reports]
+    command_line.tell(json.dumps(found, indent=2))
   return max(_exit_code(report) for report in reports)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from hub_image_export.command_line import run
 from hub_image_export.command_line.checkpoint_flags import CheckpointFlags
 from hub_image_export.command_line.publish_flags import PublishFlags
 
@@ -71,7 +72,9 @@ NUM_CLASSES = _integer(
   "num_classes", "Number of classes that there must be. Default: any."
 )
 LABELS = _string(
-  "labels", "UTF-8 text file with the names of the classes, one a line."
+  "labels",
+  "UTF-8 text file with the names of the classes, one a line; or a JSON file, "
+  "a list or an object by index (such as imagenet_class_index.json).",
 )
 ARCH_NAME = _string(
   "arch_name",
@@ -137,6 +140,8 @@ VERIFY = _bool(
 CHECK = _bool(
   "check", True, "Check the module against the contract (see check_module)."
 )
+
+run.define_debug(FLAGS)
 
 CHECKPOINT = CheckpointFlags(FLAGS)
 PUBLISH = PublishFlags(FLAGS)

@@ -17,17 +17,21 @@ import signal
 import sys
 import textwrap
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 from absl import flags
 
+from hub_image_export import version
 from hub_image_export.arguments import printable, shown
 from hub_image_export.errors import ImageExportError
 
 EXIT_OK = 0
 EXIT_UNUSABLE = 1
+DEBUG = "debug"
 _HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
+_VERSION = frozenset({"-version", "--version"})
 # How absl begins: "flag --height=tall: invalid literal for int() …"
 _ILLEGAL = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ", re.DOTALL)
 _EXPECTED_ERRORS = (
@@ -57,7 +61,10 @@ def run(
   argv = list(sys.argv if argv is None else argv)
   own = argv[: argv.index("--")] if "--" in argv else argv
   if _HELP.intersection(own[1:]):
-    print(_help(flag_values, doc))
+    tell(_help(flag_values, doc))
+    return EXIT_OK
+  if _VERSION.intersection(own[1:]):
+    tell(f"{_program(argv)} of {', '.join(version.installed())}")
     return EXIT_OK
   try:
     left = _parse(flag_values, argv)
@@ -68,11 +75,33 @@ def run(
   except flags.UnrecognizedFlagError as error:
     return _fail(argv, _unknown_flag(flag_values, error.flagname))
   except (flags.Error, *_EXPECTED_ERRORS) as error:
+    if DEBUG in flag_values and flag_values[DEBUG].value:
+      print(for_terminal(traceback.format_exc()), file=sys.stderr)
     return _fail(argv, str(error))
   except KeyboardInterrupt:
     return _fail(argv, "interrupted")
   except _Terminated as error:
     return _fail(argv, f"ended by {error}")
+
+
+def define_debug(flag_values: flags.FlagValues) -> None:
+  """Defines the flag that `run` looks at when something fails."""
+  flags.DEFINE_bool(
+    DEBUG,
+    False,
+    "When something fails, show the whole way that it took, and all that "
+    "TensorFlow logs.",
+    flag_values=flag_values,
+  )
+
+
+def tell(text: str) -> None:
+  """Prints to stdout, as long as anybody reads (`| head`)."""
+  try:
+    print(text, flush=True)
+  except BrokenPipeError:
+    # Python flushes once more when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Terminated(BaseException):
@@ -138,6 +167,7 @@ def _names(flag_values: flags.FlagValues) -> list[str]:
 
 def _help(flag_values: flags.FlagValues, doc: str) -> str:
   lines = [doc.strip(), "", "Flags:"]
+  lines += ["  --help, --version", "      Tell what there is, and no more."]
   for name in _names(flag_values):
     flag = flag_values[name]
     boolean = isinstance(flag.default, bool)
@@ -187,8 +217,11 @@ def _illegal_value(flag_values: flags.FlagValues, message: str) -> str:
   return f"--{match['name']} is {shown(match['value'])}: expected {expected}"
 
 
+def _program(argv: list[str]) -> str:
+  return os.path.basename(argv[0]) if argv else "error"
+
+
 def _fail(argv: list[str], message: str) -> int:
-  program = os.path.basename(argv[0]) if argv else "error"
   line = " ".join(message.split())
-  print(for_terminal(f"{program}: {line}"), file=sys.stderr)
+  print(for_terminal(f"{_program(argv)}: {line}"), file=sys.stderr)
   return EXIT_UNUSABLE

@@ -99,6 +99,7 @@ def _check_tasks(function: ImageFunction, order: Order) -> None:
     return
   width = function.widths[task]
   labels.check_width(order.labels, width)
+  labels.warn_of_repetitions(order.labels)
   if order.num_classes not in (None, width):
     raise ValueError(
       f"num_classes is {order.num_classes}, but {function.name} gives {width} "

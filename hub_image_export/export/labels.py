@@ -3,51 +3,95 @@
 
 from __future__ import annotations
 
+import collections
+import json
+import numbers
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from absl import logging
 
 from hub_image_export import arguments
 
 # A million names; ImageNet's 21,841 take half a megabyte.
 MAX_FILE_BYTES = 2**25
 MAX_LENGTH = 1000
+_SHOWN = 5
+_EXPECTED = (
+  "the names of the classes in order: a list, a dict by index, or the path of "
+  "a text file with one class a line or of a JSON file"
+)
+# Under this key Hugging Face's config.json has them.
+_ID_TO_LABEL = "id2label"
 
 
 def resolve(labels: Any) -> tuple[str, ...] | None:
   """The names of the classes, in the order of their indices.
 
   Args:
-    labels: a list of strings, the path of a UTF-8 text file with one class a
-      line, or None.
+    labels: the names in a list, or in a NumPy array or whatever has `tolist`;
+      a dict by index (`{0: "cat"}`, also `{"0": "cat"}`), as Keras'
+      generators have it (`{"cat": 0}`), or as imagenet_class_index.json
+      (`{"0": ["n02123045", "cat"]}`); bytes in UTF-8 for any name; the path of
+      a text file with one class a line, or of a JSON file with one of these;
+      or None.
 
   Raises:
     TypeError: it is something else.
-    ValueError: there are blank or repeated names, or the file has no text.
+    ValueError: there are blank names, indices are missing, or the file has no
+      text.
   """
   if labels is None:
     return None
-  name = "labels"
+  name = arguments.called("labels")
   if isinstance(labels, (str, os.PathLike)):
-    path = arguments.check_local_path(name, labels, "a text file")
-    labels, name = _read(path), f"labels in the file {arguments.shown(path)}"
-  if not isinstance(labels, Sequence) or isinstance(labels, (bytes, bytearray)):
-    raise arguments.wrong_type(
-      "labels",
-      labels,
-      "a list of strings, or the path of a text file with one class a line",
-    )
+    path = arguments.check_local_path("labels", labels, "a text or JSON file")
+    labels, name = _read(path), f"{name} in the file {arguments.shown(path)}"
+  labels = _in_order(name, _plain(labels))
   if not labels:
     raise arguments.wrong_value(
       name, labels, "a name for each class: there are none"
     )
-  labels = tuple(labels)
+  labels = tuple(map(_decoded, labels))
   _check(name, labels)
   return labels
 
 
-def _read(path: str) -> list[str]:
+def told_apart(labels: Sequence[str]) -> list[str]:
+  """The names, with the index where several classes have the same one.
+
+  The usual lists of ImageNet's classes have "crane" and "maillot" twice.
+  """
+  count = collections.Counter(labels)
+  return [
+    label if count[label] == 1 else f'class {i} "{label}"'
+    for i, label in enumerate(labels)
+  ]
+
+
+def warn_of_repetitions(labels: Sequence[str] | None) -> None:
+  """Warns where a name alone does not say which class is meant (C8)."""
+  places = collections.defaultdict(list)
+  for i, label in enumerate(labels or ()):
+    places[label].append(i)
+  repeated = {label: at for label, at in places.items() if len(at) > 1}
+  if repeated:
+    told = [
+      f"{arguments.shown(label)} (classes {' and '.join(map(str, at[:9]))})"
+      for label, at in list(repeated.items())[:_SHOWN]
+    ]
+    logging.warning(
+      "%d names stand for several classes: %s%s. Consumers who look for a name "
+      "find one of them; give each class a name of its own if you can",
+      len(repeated),
+      ", ".join(told),
+      ", …" if len(repeated) > _SHOWN else "",
+    )
+
+
+def _read(path: str) -> Any:
   if os.path.exists(path) and not os.path.isfile(path):
     raise ValueError(f"the label file {path!r} is no file: expected one")
   try:
@@ -61,30 +105,102 @@ def _read(path: str) -> list[str]:
       text = file.read()
   except UnicodeDecodeError as error:
     raise ValueError(
-      f"labels is the file {path!r}, which is not UTF-8 ({error.reason} at "
-      f"byte {error.start}): convert it"
+      f"{arguments.called('labels')} is the file {path!r}, which is not UTF-8 "
+      f"({error.reason} at byte {error.start}): expected UTF-8. Convert it"
     ) from error
   except OSError as error:
     raise ValueError(
-      f"labels is the file {path!r}, which cannot be read: {error.strerror}"
+      f"{arguments.called('labels')} is the file {path!r}, which cannot be "
+      f"read ({error.strerror}): expected a text file with one class a line"
     ) from error
-  return text.removesuffix("\n").split("\n")
+  if path.endswith(".json"):
+    return _parsed(path, text)
+  return [line.strip() for line in text.rstrip().split("\n")]
+
+
+def _parsed(path: str, text: str) -> Any:
+  try:
+    content = json.loads(text)
+  except (RecursionError, ValueError) as error:
+    raise ValueError(
+      f"{arguments.called('labels')} is the file {path!r}, which is no JSON "
+      f"({error}): expected a list of names, or an object by index"
+    ) from error
+  if isinstance(content, dict):
+    content = content.get(_ID_TO_LABEL, content)
+  if not isinstance(content, (dict, list)):
+    raise arguments.wrong_value("labels", content, _EXPECTED)
+  return content
+
+
+def _plain(labels: Any) -> Any:
+  """Lists and dicts as they are; arrays, tensors and columns as lists."""
+  if hasattr(labels, "numpy") and not isinstance(labels, type):
+    labels = labels.numpy()
+  if hasattr(labels, "tolist") and not isinstance(labels, type):
+    labels = labels.tolist()
+  if isinstance(labels, (bytes, bytearray)) or not isinstance(
+    labels, (Sequence, Mapping)
+  ):
+    raise arguments.wrong_type("labels", labels, _EXPECTED)
+  return labels
+
+
+def _in_order(name: str, labels: Any) -> Sequence[Any]:
+  """The names of a dict by their indices, which have to be all."""
+  if not isinstance(labels, Mapping):
+    return labels
+  indices = [_index(key) for key in labels]
+  names = list(labels.values())
+  if names and None not in map(_integer, names):  # {"cat": 0}
+    indices, names = [_integer(n) for n in names], list(labels)
+  # Keras: {"0": ["n01440764", "tench"]}.
+  names = [
+    n[1] if isinstance(n, (list, tuple)) and len(n) == 2 else n for n in names
+  ]
+  if set(indices) != set(range(len(labels))):
+    missing = sorted(set(range(len(labels))) - set(indices))
+    raise ValueError(
+      f"{name} is {arguments.shown(dict(labels))}: expected the indices 0 to "
+      f"{len(labels) - 1}, one name for each; {missing[:_SHOWN]} are missing"
+    )
+  by_index = dict(zip(indices, names))
+  return [by_index[i] for i in range(len(labels))]
+
+
+def _index(key: Any) -> int | None:
+  """An index, also in digits as JSON has it."""
+  if isinstance(key, str) and key.isdecimal() and len(key) < 10:
+    return int(key)
+  return _integer(key)
+
+
+def _integer(value: Any) -> int | None:
+  whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+  return int(value) if whole else None
+
+
+def _decoded(label: Any) -> Any:
+  """Bytes as text, where they are UTF-8."""
+  try:
+    return label.decode() if isinstance(label, bytes) else label
+  except UnicodeDecodeError:
+    return label
 
 
 def _check(name: str, labels: tuple[Any, ...]) -> None:
-  problems = []
-  first: dict[str, int] = {}
-  for i, label in enumerate(labels):
-    problem = _problem(label)
-    if problem:
-      problems.append(f"label {i} {problem}")
-    elif first.setdefault(label, i) != i:
-      problems.append(
-        f"labels {first[label]} and {i} are both {arguments.shown(label)}"
-      )
+  problems = [
+    f"label {i} {problem}"
+    for i, label in enumerate(labels)
+    if (problem := _problem(label))
+  ]
   if problems:
-    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    raise ValueError(f"{name}: " + "; ".join(problems[:5]) + more)
+    more = len(problems) - _SHOWN
+    raise ValueError(
+      f"{name}: "
+      + "; ".join(problems[:_SHOWN])
+      + (f" (and {more} more)" if more > 0 else "")
+    )
 
 
 def _problem(label: Any) -> str | None:

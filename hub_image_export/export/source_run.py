@@ -23,7 +23,12 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.variable_copies import Copies
-from hub_image_export.tensorflow_api import eager_ops, keras_packages, private
+from hub_image_export.tensorflow_api import (
+  eager_ops,
+  keras_packages,
+  private,
+  user_errors,
+)
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.trace import compute, converted, record_variables
@@ -75,7 +80,7 @@ class SourceRun:
         except Exception as error:  # Whatever the user's code raises.
           self.notes.append(
             "the source was traced anew, for it cannot be called eagerly: "
-            f"{error!s:.200}"
+            f"{user_errors.raised(error)}"
           )
       traced = converted(
         lambda convert: self._traced(convert, images, training)

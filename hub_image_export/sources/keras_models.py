@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hub_image_export.errors import SourceError
 from hub_image_export.sources import image_input
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api import keras_packages
+from hub_image_export.tensorflow_api import keras_packages, user_errors
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import KerasModel
 
@@ -36,7 +37,7 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
     image_input.check(name, shapes[0], model.inputs[0].dtype, height, width)
   if not model.built or not shapes:
     # Variables are made by the first call, which has to be an eager one.
-    model(tf.zeros([1, height, width, 3]), training=False)
+    _call_once(name, model, height, width)
   wrong = [
     layer.name
     for layer in keras_packages.layers_within(model)
@@ -53,6 +54,17 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
     training_parameter="training",
     output_names=tuple(getattr(model, "output_names", None) or ()),
   )
+
+
+def _call_once(name: str, model: KerasModel, height: int, width: int) -> None:
+  images = tf.zeros([1, height, width, 3])
+  try:
+    model(images, training=False)
+  except Exception as error:  # Whatever the user's layers raise.
+    raise SourceError(
+      f"{name} raised when it was called on images {images.shape}: "
+      f"{user_errors.raised(error)}"
+    ) from error
 
 
 def image_size(model: KerasModel) -> tuple[int | None, int | None]:

@@ -15,6 +15,7 @@ import types
 from typing import Any
 
 from hub_image_export import errors
+from hub_image_export.tensorflow_api import user_errors
 
 # "nets/digits.py:model", "nets.digits:model".
 _REFERENCE = re.compile(r"(.+\.py|\w+(\.\w+)*):\w+")
@@ -101,7 +102,7 @@ def _import_failed(place: str, error: BaseException) -> errors.SourceError:
       'if __name__ == "__main__".'
     )
   return errors.SourceError(
-    f"{place} fails when it is imported: {type(error).__name__}: {error}"
+    f"{place} fails when it is imported: {user_errors.raised(error)}"
   )
 
 

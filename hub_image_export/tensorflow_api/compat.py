@@ -10,36 +10,22 @@ work on any later version.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import types
 from typing import Any
+
+from hub_image_export.version import installed
 
 _PIP = (
   'pip install "tensorflow>=2.12,<2.22" "tensorflow-hub==0.15.*" '
   '"setuptools<81"'
 )
-_DISTRIBUTIONS = (
-  "tensorflow",
-  "tensorflow-cpu",
-  "tensorflow-hub",
-  "setuptools",
-)
-
-
-def _installed() -> str:
-  found = []
-  for name in _DISTRIBUTIONS:
-    try:
-      found.append(f"{name} {importlib.metadata.version(name)}")
-    except importlib.metadata.PackageNotFoundError:
-      continue
-  return ", ".join(found) or "none of them"
 
 
 def _unusable(reason: object) -> ImportError:
   return ImportError(
-    f"hub_image_export cannot start: {reason}. Installed: {_installed()}. "
+    f"hub_image_export cannot start: {reason}. "
+    f"Installed: {', '.join(installed())}. "
     "Needed: tensorflow 2.12 to 2.21 and tensorflow-hub 0.15 (the last with "
     f"hub.Module). Install them with:  {_PIP}"
   )

@@ -17,7 +17,7 @@ from typing import Any
 from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api import private
+from hub_image_export.tensorflow_api import private, user_errors
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.layer_calls import LayerCalls, observe
@@ -196,8 +196,7 @@ def _preprocessed(images: Any, preprocess: Any) -> Any:
     pixels = preprocess(images)
   except Exception as error:
     raise SourceError(
-      f"the function given as preprocess raised: {type(error).__name__}: "
-      f"{error}"
+      f"the function given as preprocess raised: {user_errors.raised(error)}"
     ) from error
   if not tf.is_tensor(pixels):
     raise TypeError(
@@ -244,7 +243,7 @@ def _call(
     variant = "training" if training else "inference"
     raise SourceError(
       f"{source.name} raised while its {variant} variant was traced: "
-      f"{type(error).__name__}: {error}"
+      f"{user_errors.raised(error)}"
     ) from error
 
 

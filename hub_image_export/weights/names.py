@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from hub_image_export import arguments
-from hub_image_export.errors import WeightsError
+from hub_image_export.errors import SourceError, WeightsError
+from hub_image_export.tensorflow_api import user_errors
 from hub_image_export.untrusted import patterns
 from hub_image_export.weights.readers import NamedValues
 
@@ -99,7 +100,12 @@ class NameRules:
 
   def _name(self, name: str, expanded: dict[str, dict[str, str]]) -> str:
     if self.name_transform_fn is not None:
-      transformed = self.name_transform_fn(name)
+      try:
+        transformed = self.name_transform_fn(name)
+      except Exception as error:
+        raise SourceError(
+          f"name_transform_fn raised for {name!r}: {user_errors.raised(error)}"
+        ) from error
       return arguments.check_string(
         f"what name_transform_fn returned for {name!r}", transformed
       )

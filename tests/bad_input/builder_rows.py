@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 import os
 
+import numpy as np
+
 import hub_image_export as hie
 from tests.bad_input import values
 from tests.bad_input.row import (
@@ -34,7 +36,7 @@ _BAD_NUMBERS = [
   (math.nan, 0.5), (0.5, math.inf), (1e39, 1.0), (10**5000, 1),
 ]  # fmt: skip
 _NOT_PREPROCESS = [3, True, b"tf", {"mean": 0.5}, {0.5, 0.1}, str]
-_NOT_LABELS = [3, True, b"abc", bytearray(b"abc"), {"a": 1}, {"a", "b", "c"}]
+_NOT_LABELS = [3, True, b"abc", bytearray(b"abc"), {"a", "b", "c"}, dict]
 
 
 def _all_builders(call: str) -> list[Row]:
@@ -173,18 +175,22 @@ def _classes(call: str) -> list[Row]:
       "labels": [
         types([*_NOT_LABELS, values.GENERATOR, values.Bytes()], "expected"),
         wrong([[], ()], "there are none"),
-        wrong([["a", 3, "c"], ["a", None, "c"], [b"a"]], "expected a string"),
+        wrong(
+          [["a", 3, "c"], ["a", None, "c"], [b"\xff"], np.eye(3), [["a", "b"]]],
+          "expected a string",
+        ),
+        wrong([{1: "a"}, {"a": 1}, {"a": "b"}, {0: "a", 2: "c"}], "indices 0"),
         wrong([["a", "", "c"], ["a", " ", "c"]], "1 is blank"),
         wrong([["a", "b\nc", "d"], [" a", "b", "c"]], "one line"),
-        wrong([["a", "b", "a"]], "labels 0 and 2"),
         wrong([[values.SURROGATE, "b", "c"]], "label 0"),
-        wrong([["a"] * 10_000, [3] * 10_000], "more)"),
+        wrong([[3] * 10_000], "more)"),
         wrong(values.BAD_PATHS, "text file"),
         wrong(["/no/such", file("plain")], "file"),
         wrong([file("latin")], "not UTF-8"),
         wrong([file("empty")], "label 0 is blank"),
         wrong([["a", "b"]], "2 labels", "3 classes", late=True),
         good([None, a_list, tuple(a_list), *values.paths("labels")]),
+        good([["a", "b", "a"], {0: "a", 1: "b", 2: "c"}]),
       ],
     },
   )

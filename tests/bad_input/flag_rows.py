@@ -65,12 +65,12 @@ _TYPES = (
   *_type(
     EXPORT,
     "variable_size training bn_hparams allow_custom_gradients overwrite "
-    "verify check ema strict",
+    "verify check ema strict debug",
     ["perhaps", "2", "None", ""],
     "expected true or false",
   ),
   *_type(
-    CHECK, "static strict", ["perhaps", "2", ""], "expected true or false"
+    CHECK, "static strict debug", ["perhaps", "2", ""], "expected true or false"
   ),
   *_type(
     EXPORT, "height width num_classes", ["tall", "2.5", ""], "positive integer"

@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import shlex
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 from absl import flags
 
 from hub_image_export.command_line import run as command_line
+from hub_image_export.version import __version__
+
+_ROOT = str(pathlib.Path(command_line.__file__).parents[2])
 
 
 def run(main):
@@ -58,3 +66,65 @@ def test_other_threads_leave_signals_alone():
   thread.start()
   thread.join()
   assert codes == [0]
+
+
+def _script(arguments, tmp_path, shell="{}"):
+  """Runs `python -m hub_image_export …` in a shell."""
+  command = shlex.join([sys.executable, "-m", "hub_image_export", *arguments])
+  return subprocess.run(
+    ["bash", "-o", "pipefail", "-c", shell.format(command)],
+    cwd=tmp_path,
+    env={**os.environ, "PYTHONPATH": _ROOT},
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+
+
+@pytest.mark.parametrize("script", ["export_module", "check_module"])
+def test_the_version(script, tmp_path):
+  done = _script([script, "--version"], tmp_path)
+  assert done.returncode == 0
+  assert done.stdout.startswith(f"{script} of hub_image_export {__version__}, ")
+  assert "tensorflow-hub 0.15" in done.stdout
+
+
+@pytest.mark.parametrize("script", ["export_module", "check_module"])
+def test_a_reader_that_has_enough(script, tmp_path):
+  for shell in ("{} --help | head -n 1", "{} --help | true"):
+    done = _script([script], tmp_path, shell)
+    assert done.returncode == 0
+    assert not done.stderr
+
+
+def test_a_report_that_nobody_reads(tmp_path):
+  """The exit code is that of the check."""
+  done = _script(["check_module", "nowhere"], tmp_path, "{} | true")
+  assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_without_a_name_it_is_export_module(tmp_path):
+  done = _script(["--help"], tmp_path)
+  assert done.stdout.startswith("Exports an image model")
+  done = _script(["--modle=x"], tmp_path)
+  assert done.stderr == (
+    "export_module: There is no flag --modle. Did you mean --model?\n"
+  )
+
+
+@pytest.mark.parametrize("given", [[], ["--debug"]])
+def test_the_way_of_an_error(given, capsys):
+  own = flags.FlagValues()
+  command_line.define_debug(own)
+
+  def main(argv):
+    try:
+      {}["a"]
+    except KeyError as error:
+      raise ValueError("in short") from error
+
+  argv = ["script", *given]
+  assert command_line.run(main, own, "Manual.", argv) == 1
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[-1] == "script: in short"
+  assert any("KeyError: 'a'" in line for line in lines) == bool(given)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 
+import numpy as np
 import pytest
 
 import hub_image_export as hie
@@ -35,8 +37,82 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
   assert labels.resolve(path) == NAMES
 
 
-def test_lists_and_none():
-  assert labels.resolve(list(NAMES)) == NAMES
+def test_blanks_around_names_and_last_lines_do_not_count(tmp_path):
+  path = tmp_path / "labels.txt"
+  path.write_text(" \n".join(NAMES) + "\t\n\n \n", "utf-8")
+  assert labels.resolve(path) == NAMES
+
+
+_INDEX = dict(enumerate(NAMES))
+_CODES = {str(i): [f"n0{i}", name] for i, name in _INDEX.items()}
+
+
+@pytest.mark.parametrize(
+  "given",
+  [
+    list(NAMES),
+    np.array(NAMES),
+    np.array(NAMES, object),
+    np.char.encode(np.array(NAMES), "utf-8"),
+    [name.encode() for name in NAMES],
+    tf.constant(NAMES),
+    _INDEX,
+    {np.int64(i): name for i, name in reversed(_INDEX.items())},
+    {str(i): name for i, name in _INDEX.items()},
+    {name: i for i, name in _INDEX.items()},
+    _CODES,
+  ],
+)
+def test_all_forms_that_people_have(given):
+  assert labels.resolve(given) == NAMES
+
+
+@pytest.mark.parametrize(
+  "content",
+  [list(NAMES), _INDEX, {v: k for k, v in _INDEX.items()}, _CODES,
+   {"model_type": "vit", "id2label": _INDEX, "label2id": {}}],
+)  # fmt: skip
+def test_json_files(content, tmp_path):
+  path = tmp_path / "labels.json"
+  path.write_text(json.dumps(content), "utf-8")
+  assert labels.resolve(path) == NAMES
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2", '"cat"', "3", "[[[" * 5000])
+def test_what_is_no_json(text, tmp_path):
+  (tmp_path / "labels.json").write_text(text)
+  with pytest.raises(ValueError, match="expected .*a list"):
+    labels.resolve(tmp_path / "labels.json")
+
+
+def test_indices_of_more_than_nine(tmp_path):
+  """JSON's keys are strings: "10" comes before "9" there."""
+  many = {str(i): f"class {i}" for i in range(12)}
+  assert labels.resolve(dict(sorted(many.items())))[9:] == (
+    "class 9", "class 10", "class 11"
+  )  # fmt: skip
+
+
+def test_several_classes_of_one_name(caplog):
+  """As in the usual lists of ImageNet's classes."""
+  names = ["crane", "dog", "crane", "cat", "dog"]
+  spec = hie.make_classification_module(
+    lambda x: tf.reduce_mean(x, [1, 2])[:, :1] * tf.ones([5]),
+    12,
+    10,
+    labels=names,
+  )
+  assert hie.load_labels(spec) == names
+  (record,) = caplog.records
+  for words in ("2 names", "'crane' (classes 0 and 2)", "'dog' (classes 1 and"):
+    assert words in record.getMessage()
+  assert labels.told_apart(names) == [
+    'class 0 "crane"', 'class 1 "dog"', 'class 2 "crane"', "cat",
+    'class 4 "dog"',
+  ]  # fmt: skip
+
+
+def test_none():
   assert labels.resolve(None) is None
 
 
