@@ -51,6 +51,15 @@ def below(root: str) -> Iterator[str]:
   if not os.path.isdir(root):
     yield root
     return
-  for folder, folders, names in os.walk(root):
-    folders.sort()
+  for folder, folders, names in os.walk(root, followlinks=True):
+    folders[:] = sorted(f for f in folders if not _leads_back(folder, f))
     yield from (os.path.join(folder, name) for name in sorted(names))
+
+
+def _leads_back(folder: str, name: str) -> bool:
+  """Whether it is a link to a folder that it is in."""
+  path = os.path.join(folder, name)
+  if not os.path.islink(path):
+    return False
+  target = os.path.join(os.path.realpath(path), "")
+  return os.path.join(os.path.realpath(folder), "").startswith(target)

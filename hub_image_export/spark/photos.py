@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hub_image_export import arguments
@@ -27,11 +27,13 @@ class Photos:
 
   Attributes:
     roots: files and folders, for Spark's reader.
-    files: sizes in bytes by path, of all files; local ones without `file:`.
+    files: all that there are; local ones without `file:`.
+    skipped: those among them that Spark's reader does not give.
   """
 
   roots: list[str]
-  files: dict[str, int]
+  files: set[str]
+  skipped: list[str]
 
   @classmethod
   def of(cls, spark: Any, given: Sequence[str]) -> Photos:
@@ -40,35 +42,25 @@ class Photos:
     Raises:
       ValueError: a name is that of nothing, or no files are there.
     """
-    roots, files = [], {}
+    below: dict[str, dict[str, int]] = {}
     for name in given:
-      if arguments.is_remote(name):
-        found, below = _remote(spark, name)
-      else:
-        found = list(map(os.path.abspath, image_files.matches(name)))
-        below = {
-          path: _size(path)
-          for root in found
-          for path in image_files.below(root)
-        }
-      roots += found
-      files.update(below)
+      below.update(
+        _remote(spark, name) if arguments.is_remote(name) else _local(name)
+      )
+    roots = _outermost(below)
+    files = {path for root in roots for path in below[root]}
     if not files:
       raise arguments.wrong_value(
         "the image", list(given), "images: there are no files"
       )
-    return cls(_outermost(roots), files)
-
-  @property
-  def skipped(self) -> list[str]:
-    """What Spark's reader leaves out, or is not given."""
-    return [
+    skipped = [
       path
-      for path, size in self.files.items()
-      if not 0 < size <= decoding.MAX_BYTES
-      or _is_hidden(path)
-      or not (arguments.is_remote(path) or os.access(path, os.R_OK))
+      for root in roots
+      for path, size in below[root].items()
+      if not 0 < size <= decoding.MAX_BYTES or _is_hidden(path, root)
     ]
+    seen = [r for r in roots if not _has_hidden_name(os.path.basename(r))]
+    return cls(seen, files, skipped)
 
 
 def read(spark: Any, photos: Photos) -> Any:
@@ -77,9 +69,8 @@ def read(spark: Any, photos: Photos) -> Any:
   `told` is what is wrong with a file that has no content here.
   """
   F = sessions.functions()
-  skipped = photos.skipped
   frames = []
-  if len(skipped) < len(photos.files):
+  if len(photos.skipped) < len(photos.files):
     reader = spark.read.format("binaryFile")
     reader = reader.option("recursiveFileLookup", "true")
     escaped = [_PATTERN_CHARACTERS.sub(r"\\\1", root) for root in photos.roots]
@@ -91,8 +82,9 @@ def read(spark: Any, photos: Photos) -> Any:
     frames.append(
       frame.select(path.alias("path"), "content", told.alias("told"))
     )
-  if skipped:
-    frame = spark.createDataFrame([(p,) for p in skipped], "path string")
+  if photos.skipped:
+    paths = [(path,) for path in photos.skipped]
+    frame = spark.createDataFrame(paths, "path string")
     frame = frame.select("path", _read()("path").alias("found"))
     frames.append(frame.select("path", "found.content", "found.told"))
   return functools.reduce(lambda a, b: a.unionByName(b), frames)
@@ -123,7 +115,7 @@ def _content(path: str) -> tuple[bytes | None, str | None]:
     return None, str(error)
 
 
-def _outermost(roots: Sequence[str]) -> list[str]:
+def _outermost(roots: Iterable[str]) -> list[str]:
   """Without those that are below another, which would be read twice."""
   known = set(roots)
 
@@ -135,26 +127,39 @@ def _outermost(roots: Sequence[str]) -> list[str]:
   return sorted(p for p in known if known.isdisjoint(parents(p)))
 
 
+def _local(name: str) -> dict[str, dict[str, int]]:
+  """Sizes of the files of each root, as Python sees them."""
+  return {
+    root: {path: _size(path) for path in image_files.below(root)}
+    for root in map(os.path.abspath, image_files.matches(name))
+  }
+
+
 def _size(path: str) -> int:
+  """In bytes; 0 for what cannot be read."""
   try:
-    return os.path.getsize(path)
+    return os.path.getsize(path) if os.access(path, os.R_OK) else 0
   except OSError:  # A link to nothing.
     return 0
 
 
-def _is_hidden(path: str) -> bool:
-  """As Spark's `InMemoryFileIndex` has it, for any part of the path."""
-  return any(
-    part.startswith(".")
-    or part.endswith("._COPYING_")
-    or (part.startswith("_") and "=" not in part)
-    for part in path.split("/")
+def _is_hidden(path: str, root: str) -> bool:
+  """Whether Spark's reader skips it: by the names from the root on."""
+  inner = path[len(os.path.dirname(root)) :]
+  return any(map(_has_hidden_name, inner.split("/")))
+
+
+def _has_hidden_name(name: str) -> bool:
+  """As Spark's `InMemoryFileIndex` has it."""
+  return (
+    name.startswith(".")
+    or name.endswith("._COPYING_")
+    or (name.startswith("_") and "=" not in name)
   )
 
 
-def _remote(spark: Any, name: str) -> tuple[list[str], dict[str, int]]:
-  """Roots and files of another file system, as Hadoop lists them."""
-  files: dict[str, int] = {}
+def _remote(spark: Any, name: str) -> dict[str, dict[str, int]]:
+  """Sizes of the files of each root, as Hadoop lists them."""
   jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
   pattern = jvm.org.apache.hadoop.fs.Path(name)
   system = pattern.getFileSystem(conf)
@@ -163,10 +168,13 @@ def _remote(spark: Any, name: str) -> tuple[list[str], dict[str, int]]:
     raise arguments.wrong_value(
       "the image", name, "a file or folder that is there, or a pattern of some"
     )
-  for root in roots:
-    for status in _each(system.listFiles(root, True)):
-      files[status.getPath().toString()] = status.getLen()
-  return [root.toString() for root in roots], files
+  return {
+    root.toString(): {
+      status.getPath().toString(): status.getLen()
+      for status in _each(system.listFiles(root, True))
+    }
+    for root in roots
+  }
 
 
 def _each(iterator: Any) -> Iterator[Any]:

@@ -76,6 +76,16 @@ def test_every_file_is_read_once_whatever_its_name(spark, folder):
     assert row.told is not None or bytes(row.content) == files[row.path]
 
 
+def test_a_hidden_folder_beside_others(spark, folder):
+  """What is above of what was named does not hide it."""
+  (folder.parent / "link").symlink_to(folder / "inner")
+  named = [folder / "inner", folder / "_raw", folder.parent / "link"]
+  found = read(spark, Photos.of(spark, list(map(str, named)))).collect()
+  files = [str(p) for root in named for p in root.iterdir()]
+  assert sorted(row.path for row in found) == sorted(files)
+  assert all(row.content for row in found)
+
+
 def test_a_column_that_is_no_bytes(spark, module):
   frame = spark.createDataFrame([("a.png",)], "path string")
   with pytest.raises(Exception, match="expected the bytes of image files"):
