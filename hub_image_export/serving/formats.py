@@ -13,17 +13,12 @@ from google.protobuf import struct_pb2
 
 from hub_image_export import arguments, contract
 from hub_image_export.serving.loaded_module import LoadedModule, loaded
-from hub_image_export.serving.loaded_saved_model import (
-  SERVING_TAGS,
-  loaded_saved_model,
-)
+from hub_image_export.serving.loaded_saved_model import loaded_saved_model
 from hub_image_export.serving.statements import Statements, read_manifest
 from hub_image_export.sources import hub_module_specs
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.tensorflow_api.types import ModuleSpec
 from hub_image_export.untrusted import saved_models
-
-_SERVING_DEFAULT = "serving_default"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +75,7 @@ def _hub_module(directory: str) -> Contents:
 def _saved_model(directory: str) -> Contents:
   saved_models.refuse_reaching_out(directory)
   try:
-    meta_graph = saved_models.meta_graph(directory, SERVING_TAGS)
+    meta_graph = saved_models.meta_graph(directory, contract.SERVING_TAGS)
   except ValueError as error:
     raise ValueError(
       f"path is {arguments.shown(directory)}: {error}"
@@ -90,9 +85,11 @@ def _saved_model(directory: str) -> Contents:
     for name, definition in meta_graph.signature_def.items()
     if _takes_images(definition) and definition.outputs
   }
-  if _SERVING_DEFAULT not in signatures:
+  if contract.SERVING_SIGNATURE not in signatures:
     raise _no_signature(directory, meta_graph, "T14")
-  signatures[contract.DEFAULT_SIGNATURE] = signatures.pop(_SERVING_DEFAULT)
+  signatures[contract.DEFAULT_SIGNATURE] = signatures.pop(
+    contract.SERVING_SIGNATURE
+  )
   statements = read_manifest(directory)
   (images,) = signatures[contract.DEFAULT_SIGNATURE].inputs.values()
   fixed = [dim.size for dim in images.tensor_shape.dim][1:3]

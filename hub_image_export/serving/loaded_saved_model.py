@@ -7,12 +7,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hub_image_export import contract
 from hub_image_export.serving.loaded_module import LoadedModule, session_of
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.untrusted.graph import node_name
-
-SERVING_TAGS = frozenset({"serve"})
 
 
 @contextlib.contextmanager
@@ -38,7 +37,7 @@ def loaded_saved_model(
         for info in definition.inputs.values()
       }
       tf.compat.v1.saved_model.load(
-        session, list(SERVING_TAGS), directory, input_map=inputs
+        session, list(contract.SERVING_TAGS), directory, input_map=inputs
       )
     outputs = {
       f"{name}/{key}": graph.get_tensor_by_name(info.name)
