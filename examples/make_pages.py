@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the module pages in examples/pages: one for each kind of module.
+"""Writes the module pages in examples/pages: two for each kind of module.
 
   python -m examples.make_pages
 
 What a publisher does for a module: export it, pack it, write its page. The
-modules are DigitsNet, which tells handwritten digits apart.
+modules are DigitsNet, which tells handwritten digits apart; one is shown to
+them. Pictures need `pip install "hub_image_export[publish]"`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import hub_image_export as hie
-from examples import digits_network, from_tf1_function
+from examples import digits_data, digits_network, from_tf1_function
 
 PAGES = pathlib.Path(__file__).with_name("pages")
 DIGITS = [f"the digit {i}" for i in range(10)]
@@ -52,23 +53,37 @@ def make_modules():
   }
 
 
+def write_photo(path):
+  """A digit of a size that cameras do not have, either."""
+  image = digits_data.load(240, 240).test_images[0]
+  path.write_bytes(tf.io.encode_png(np.uint8(image * 255)).numpy())
+
+
 def publish(name, spec, directory, pages):
-  """Exports a module into `directory`, with its archive; writes its page."""
+  """Exports a module into `directory`; writes its pages, in both forms."""
   module = directory / name
   spec.export(module)
   hie.write_archive(module, directory / f"{name}.tar.gz")
-  hie.write_module_page(
-    module,
-    pages / f"{name}.md",
-    overwrite=True,
-    handle=f"example/digits/{name}/1",
-    asset_path=f"https://example.com/digits/{name}/1.tar.gz",
-    description="DigitsNet, a small network that reads handwritten digits.",
-    license="apache-2.0",
-    network="cnn",
-    # What its classifier is meant for, where the network itself does not say.
-    scores="softmax" if name == "several_tasks" else None,
-  )
+  photo = directory / "photo.png"
+  write_photo(photo)
+  for page_format in ("tfhub", "huggingface"):
+    hie.write_module_page(
+      module,
+      pages / f"{name}.{page_format}.md",
+      format=page_format,
+      example=photo,
+      overwrite=True,
+      handle=f"example/digits-{name}/1",
+      asset_path=f"https://example.com/digits-{name}-1.tar.gz"
+      if page_format == "tfhub"
+      else None,
+      description="DigitsNet, a small network that reads handwritten digits.",
+      license="apache-2.0",
+      network="cnn",
+      language="en",
+      # What its classifier is meant for, where the network does not say.
+      scores="softmax" if name == "several_tasks" else None,
+    )
 
 
 def main(argv):

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
   from hub_image_export.publishing.module_page import (
     write_module_page as write_module_page,
   )
+  from hub_image_export.publishing.publish_dir import (
+    write_publish_dir as write_publish_dir,
+  )
   from hub_image_export.serving.image_module import (
     ImageModule as ImageModule,
   )
@@ -53,6 +56,7 @@ _HOMES = {
   "load_labels": "export.interface",
   "write_archive": "publishing.archive",
   "write_module_page": "publishing.module_page",
+  "write_publish_dir": "publishing.publish_dir",
   "check_module": "checker",
   "open_module": "serving.opening",
   "ImageModule": "serving.image_module",

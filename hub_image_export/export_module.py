@@ -7,8 +7,9 @@
   export_module --model=my_package.nets:resnet --height=224 --width=224 \\
       --export_path=/modules/resnet/1
   export_module --model=MobileNetV2 --export_path=/modules/mobilenet/1 \\
-      --archive=mobilenet_1.tar.gz --page=1.md --handle=my-lab/mobilenet/1 \\
-      --asset_path=https://example.com/mobilenet_1.tar.gz --license=apache-2.0
+      --publish_dir=to_upload --page_format=huggingface \\
+      --handle=my-lab/mobilenet/1 --license=apache-2.0 \\
+      --endpoints=out_relu --example=photo.jpg
 
   export_module --model=nets/slim.py:resnet --height=224 --width=224 \\
       --checkpoint=training/ --ema --export_path=/modules/resnet/2

@@ -34,6 +34,8 @@ class Summary:
     seconds: by phase of the export.
     archive: path of the archive, if one was written.
     archive_sha256: of its bytes, as hexadecimal digits.
+    published: path of the folder to upload, if one was written.
+    upload: commands that upload it.
     num_bytes: size of the module on disk.
     num_parameters: how many numbers the variables hold.
     image_size: expected height and width in pixels (C16).
@@ -50,6 +52,8 @@ class Summary:
   path: str = ""
   archive: str = ""
   archive_sha256: str = ""
+  published: str = ""
+  upload: list[str] = dataclasses.field(default_factory=list)
   report: Report | None = None
   verified: bool = False
   num_bytes: int = 0
@@ -121,6 +125,9 @@ class Summary:
     if self.archive:
       lines.append(f"Archive:    {self.archive}")
       lines.append(f"SHA-256:    {self.archive_sha256} (of the archive)")
+    if self.published:
+      lines.append(f"Published:  {self.published}, a folder to upload:")
+      lines.extend(f"  {command}" for command in self.upload)
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)

@@ -61,11 +61,22 @@ class Staging:
   """
 
   def __init__(
-    self, target: str | os.PathLike[str], *, overwrite: bool = False
+    self,
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    kind: str = "module",
+    strangers: Callable[[str], list[str]] = strangers,
   ) -> None:
     """Removes what killed exports to the target left, and checks it.
 
     Nothing is written yet.
+
+    Args:
+      target: what the directory becomes.
+      overwrite: whether it may replace another of its kind.
+      kind: what it is, for messages.
+      strangers: lists what makes a directory more, or less, than one of those.
 
     Raises:
       TypeError, ValueError: `target` is no local path.
@@ -73,6 +84,7 @@ class Staging:
     """
     self._target = _local_path(target)
     self._overwrite = overwrite
+    self._kind, self._strangers = kind, strangers
     clean_stale(self._target)
     self._check_target()
     self._directory = StagingDirectory(self._target)
@@ -175,11 +187,11 @@ class Staging:
         f"{self._target!r} exists: published modules are immutable (F6). "
         "Choose another path, or replace it with overwrite=True (--overwrite)"
       )
-    found = self._read(strangers)
+    found = self._read(self._strangers)
     if found:
       more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
       raise ExportError(
-        f"{self._target!r} is no module, or has more than one: "
+        f"{self._target!r} is no {self._kind}, or has more in it: "
         f"{', '.join(found[:5])}{more}. All of it would be gone, so it is not "
         "replaced. Choose another path, or move these away"
       )

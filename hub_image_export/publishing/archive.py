@@ -20,8 +20,10 @@ from hub_image_export import arguments, contract
 from hub_image_export.errors import ExportError
 from hub_image_export.files.listing import files_of, sha256_of
 from hub_image_export.files.new_file import new_file
+from hub_image_export.serving import statements
 
 SUFFIX = ".tar.gz"
+MANIFEST = f"{contract.EXTRA_ASSETS_DIR}/{statements.FILE}"
 # What may be in a module (F1). Names follow the rule of the public hub
 # (tfhub.dev, tools/validator.py).
 _NAME = r"[\w-][-!',\w.=:% ]*"
@@ -30,12 +32,15 @@ _MEMBER = re.compile(
     [
       re.escape(contract.SAVED_MODEL_FILE),
       re.escape(contract.MODULE_DEF_FILE),
+      r"fingerprint\.pb",  # What TensorFlow 2 writes beside a SavedModel.
       re.escape(contract.VARIABLES_PREFIX) + rf"\.{_NAME}",
       rf"{re.escape(contract.ASSETS_DIR)}(/{_NAME})+",
       rf"{re.escape(contract.EXTRA_ASSETS_DIR)}(/{_NAME})+",
     ]
   )
 )
+# One of them tells a module from other SavedModels.
+_MARKS = frozenset({contract.MODULE_DEF_FILE, MANIFEST})
 _COMPRESSION = 6
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
@@ -46,7 +51,7 @@ def write_archive(
   *,
   overwrite: bool = False,
 ) -> str:
-  """Packs a module into a `.tar.gz` file, the same each time.
+  """Packs a module of either format into a `.tar.gz` file, the same each time.
 
   The module stands at the root, sorted, without owners and times. Files whose
   names begin with a dot are left out. The archive appears when it is complete.
@@ -73,16 +78,13 @@ def write_archive(
 
 
 def _members(module: str) -> list[str]:
-  needed = (contract.SAVED_MODEL_FILE, contract.MODULE_DEF_FILE)
-  missing = [
-    name for name in needed if not os.path.isfile(os.path.join(module, name))
-  ]
-  if missing:
-    raise ExportError(
-      f"{module!r} has no {' and no '.join(missing)}: expected the directory "
-      "of a module in TF1 Hub format"
-    )
   files = files_of(module)
+  if contract.SAVED_MODEL_FILE not in files or not _MARKS.intersection(files):
+    raise ExportError(
+      f"{module!r} has not both {contract.SAVED_MODEL_FILE} and "
+      f"{contract.MODULE_DEF_FILE}: expected the directory of a module in TF1 "
+      "Hub format, or of a reusable SavedModel of this package"
+    )
   hidden = [f for f in files if any(p.startswith(".") for p in f.split("/"))]
   if hidden:
     logging.warning("Left out of the archive: %s", hidden)

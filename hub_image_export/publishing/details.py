@@ -1,47 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a module page says and no module can know: its publisher's words.
-
-The forms are those that the public hub's validator demands (tfhub.dev,
-`tools/validator.py` and `tags/*.yaml`).
-"""
+"""What a module page says and no module can know: its publisher's words."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import functools
-import json
-import pathlib
-import re
+from collections.abc import Mapping
 from typing import Any
 
 from hub_image_export import arguments, contract
-from hub_image_export.arguments import shown
+from hub_image_export.publishing import forms
 from hub_image_export.publishing.archive import SUFFIX
-
-SCORES = ("softmax", "sigmoid", "other")
-_TAGS = pathlib.Path(__file__).parent.parent / "data/page_tags.json"
-_URL_CHARACTERS = r"(?a:[\w.~:/?#\[\]@!$&'()*+,;=%-]+)"
-# What each word has to look like, and that in words. The robots.txt of
-# github.com lets no hub fetch archives from there.
-_FORMS = {
-  # google/imagenet/mobilenet_v2_100_224/classification/5
-  "handle": (
-    r"(?a:[a-z\d-]+/[\w.-]+(/[\w.-]+)*/\d+)",
-    "publisher/name/version, such as 'my-lab/flowers/feature_vector/1'; the "
-    "publisher in lower case, the version a number",
-  ),
-  # https://example.com/modules/mine/1.tar.gz, gs://bucket/mine/1.tar.gz
-  "asset_path": (
-    rf"(?!https?://github\.com/)(https?|gs)://{_URL_CHARACTERS}"
-    + re.escape(SUFFIX),
-    f"the URL (https:// or gs://, but not github.com) of an archive, ending in "
-    f"{SUFFIX}",
-  ),
-  "description": (r"(?s).*\S.*", "a paragraph that is not blank, or None"),
-  "scores": ("|".join(SCORES), f"one of {SCORES}"),
-  "class_definition": (rf"https?://{_URL_CHARACTERS}", "an https:// URL"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,59 +17,103 @@ class PageDetails:
   """A publisher's words about a module.
 
   Attributes:
-    handle: `publisher/name/version`, where the name may have slashes.
-    asset_path: URL of the archive, from which consumers load the module.
+    handle: `publisher/name/version`; the name may have slashes in the format
+      "tfhub". On Hugging Face, `publisher/name` is the repository.
+    asset_path: URL of the archive, from which consumers load the module. For
+      Hugging Face, None for `name-version.tar.gz` in the repository.
     description: one paragraph of plain text; None for one made of the module.
     license: an identifier such as `"apache-2.0"`.
     network: the architecture's identifier, such as `"mobilenet-v2"`.
-    dataset: the training data's, such as `"imagenet-ilsvrc-2012-cls"`.
+    dataset: the training data's, such as `"imagenet-ilsvrc-2012-cls"`, or
+      `"ILSVRC/imagenet-1k"` on Hugging Face.
     scores: what the logits are meant for (C8): "softmax" (exclusive classes),
       "sigmoid" (orthogonal classes) or "other".
     class_definition: URL of a page that defines the class indices (C8).
+    language: of the labels, as ISO 639 has it: `"en"`.
+    results: measured on `dataset`, by metric: `{"accuracy": 0.97}`.
+    format: "tfhub" or "huggingface": where the page is for.
   """
 
   handle: str
-  asset_path: str
+  asset_path: str | None = None
   description: str | None = None
   license: str | None = None
   network: str | None = None
   dataset: str | None = None
   scores: str | None = None
   class_definition: str | None = None
+  language: str | None = None
+  results: Mapping[str, float] | None = None
+  format: str = forms.TFHUB
 
   @classmethod
-  def of(cls, details: dict[str, Any]) -> PageDetails:
+  def of(cls, format: str, details: dict[str, Any]) -> PageDetails:
     """Raises TypeError for what is missing, or does not exist, by name."""
-    fields = dataclasses.fields(cls)
-    arguments.check_known(details, [field.name for field in fields])
-    missing = [
-      field.name
-      for field in fields
-      if field.default is not None and field.name not in details
-    ]
+    arguments.check_choice("format", format, forms.FORMATS)
+    names = [f.name for f in dataclasses.fields(cls) if f.name != "format"]
+    arguments.check_known(details, names)
+    needed = ["handle", *(["asset_path"] if format == forms.TFHUB else [])]
+    missing = [name for name in needed if details.get(name, "") == ""]
     if missing:
       raise TypeError(f"the page needs {' and '.join(missing)}: give them")
-    return cls(**details)
+    return cls(**details, format=format)
 
   def __post_init__(self) -> None:
     """Raises TypeError or ValueError, with everything that is wrong."""
-    for field in dataclasses.fields(self):
-      value = getattr(self, field.name)
-      if value is not None or field.default is not None:
-        arguments.check_string(field.name, value)
-    problems = [
-      f"{name} is {shown(value)}: expected {expected}"
-      for name, (form, expected) in _FORMS.items()
-      if (value := getattr(self, name)) is not None
-      and not re.fullmatch(form, value)
-    ]
-    problems += [
-      *_tag_errors("license", self.license),
-      *_tag_errors("network-architecture", self.network),
-      *_tag_errors("dataset", self.dataset),
-    ]
+    arguments.check_choice("format", self.format, forms.FORMATS)
+    for name in ("handle", *_STRINGS):
+      value = getattr(self, name)
+      if value is not None or name in self._needed:
+        arguments.check_string(name, value)
+    words = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    problems = forms.errors(self.format, words)
+    problems += forms.result_errors(self.results, self.dataset)
     if problems:
       raise ValueError("; ".join(problems))
+
+  @property
+  def _needed(self) -> tuple[str, ...]:
+    return (
+      ("handle", "asset_path") if self.format == forms.TFHUB else ("handle",)
+    )
+
+  @property
+  def name(self) -> str:
+    """The handle without publisher and version."""
+    return self.handle.split("/", 1)[1].rpartition("/")[0]
+
+  @property
+  def repository(self) -> str:
+    """The handle without the version: a repository on Hugging Face."""
+    return self.handle.rpartition("/")[0]
+
+  @property
+  def url(self) -> str:
+    """From where consumers load the module."""
+    if self.asset_path is not None:
+      return self.asset_path
+    version = self.handle.rpartition("/")[2]
+    return (
+      f"https://huggingface.co/{self.repository}/resolve/main/"
+      f"{self.name}-{version}{SUFFIX}"
+    )
+
+  @property
+  def saved_model_url(self) -> str:
+    """Of the same module as a TF2 SavedModel, where there is one."""
+    return f"{self.url.removesuffix(SUFFIX)}-tf2{SUFFIX}"
+
+
+_STRINGS = (
+  "asset_path",
+  "description",
+  "license",
+  "network",
+  "dataset",
+  "scores",
+  "class_definition",
+  "language",
+)
 
 
 def check_classes(
@@ -137,7 +149,8 @@ def check_classes(
     )
   if not activation and details.scores is None:
     problems.append(
-      f"what its logits are meant for: give scores=, one of {', '.join(SCORES)}"
+      "what its logits are meant for: give scores=, one of "
+      + ", ".join(forms.SCORES)
     )
   if problems:
     raise ValueError(
@@ -148,22 +161,3 @@ def check_classes(
       f"scores is {details.scores!r}, but the network ended in a {activation}: "
       "leave it out"
     )
-
-
-@functools.lru_cache(maxsize=1)
-def known_tags() -> dict[str, list[str]]:
-  """The identifiers that the public hub's pages may use, by key."""
-  return json.loads(_TAGS.read_text(encoding="utf-8"))
-
-
-def _tag_errors(key: str, value: str | None) -> list[str]:
-  known = known_tags()[key]
-  if value is None or value in known:
-    return []
-  start = value[:99].lower()
-  near = difflib.get_close_matches(start, known, 3, 0.4) or known[:5]
-  fallback = [v for v in ("other", "custom") if v in known]
-  return [
-    f"{key} is {shown(value)}: expected an identifier that the hub knows. Did "
-    f"you mean {' or '.join(near)}? Else leave it out, or give {fallback[0]!r}"
-  ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Iterable
 
 from hub_image_export.arguments import printable
@@ -40,6 +41,11 @@ def block(lines: Iterable[str], language: str) -> str:
   content = "\n".join(map(printable, lines))
   fence = "`" * max(3, _longest_run_of_ticks(content) + 1)
   return f"{fence}{language}\n{content}\n{fence}"
+
+
+def picture(description: str, path: str) -> str:
+  """An image beside the page; `description` is Markdown already."""
+  return f"![{description}]({urllib.parse.quote(path)})"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

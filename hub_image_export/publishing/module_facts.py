@@ -12,6 +12,11 @@ from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
 from hub_image_export.export.interface import load_labels
 from hub_image_export.files.listing import directory_size
+from hub_image_export.publishing.network_stages import (
+  Stage,
+  find_stages,
+  shape_of,
+)
 from hub_image_export.serving.statements import read_manifest
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.untrusted import saved_models
@@ -40,7 +45,7 @@ class ModuleFacts:
     num_bytes: of all files.
     tensorflow: the version that wrote the graph.
     too_new: the variants that TensorFlow 1.15 does not load.
-    meta_graph: the inference variant.
+    stages: of the network of the inference variant, by the tensor's name.
   """
 
   tasks: tuple[str, ...]
@@ -59,21 +64,27 @@ class ModuleFacts:
   num_bytes: int
   tensorflow: str
   too_new: tuple[str, ...]
-  meta_graph: Any
+  stages: dict[str, Stage]
 
   @property
   def is_classifier(self) -> bool:
     return contract.IMAGE_CLASSIFICATION in self.tasks
 
 
-def read_module(path: str | os.PathLike[str]) -> ModuleFacts:
+def read_module(
+  path: str | os.PathLike[str], report: Report | None = None
+) -> ModuleFacts:
   """Reads a module's files; runs nothing.
+
+  Args:
+    path: the module's directory.
+    report: what `check_module` said of it; None to let it read the files.
 
   Raises:
     CheckError: it breaks the contract, so that a page would promise too much.
   """
   path = os.fspath(path)
-  report = check_module(path, static=True)
+  report = report or check_module(path, static=True)
   if report.errors:
     raise CheckError(
       f"no page is written for {path!r}, which breaks the contract: "
@@ -104,16 +115,8 @@ def read_module(path: str | os.PathLike[str]) -> ModuleFacts:
     num_bytes=directory_size(path),
     tensorflow=summary["tensorflow"] or "unknown",
     too_new=_too_new(report),
-    meta_graph=meta_graph,
+    stages=_stages(meta_graph, summary, default_task),
   )
-
-
-def shape_of(info: Any) -> str:
-  """`[?, 224, 224, 3]`."""
-  shape = info.get_shape()
-  if shape.rank is None:
-    return "[…]"
-  return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
 
 
 def _default_task(meta_graph: Any, tasks: list[str]) -> str:
@@ -129,7 +132,26 @@ def _default_task(meta_graph: Any, tasks: list[str]) -> str:
 
 def _shapes(spec: Any, signature: str) -> dict[str, str]:
   outputs = spec.get_output_info_dict(signature)
-  return {key: shape_of(info) for key, info in sorted(outputs.items())}
+  return {
+    key: shape_of(info.get_shape()) for key, info in sorted(outputs.items())
+  }
+
+
+def _stages(
+  meta_graph: Any, summary: dict[str, Any], default_task: str
+) -> dict[str, Stage]:
+  signatures = meta_graph.signature_def
+  main = signatures[default_task]
+  outputs = {key: info.name for key, info in sorted(main.outputs.items())}
+  del outputs[contract.DEFAULT_OUTPUT]
+  for task in summary["tasks"]:
+    outputs[task] = signatures[task].outputs[contract.DEFAULT_OUTPUT].name
+  return find_stages(
+    meta_graph.graph_def,
+    main.inputs[contract.IMAGES].name,
+    outputs,
+    tuple(summary["image_size"]),
+  )
 
 
 def _too_new(report: Report) -> tuple[str, ...]:

@@ -1,203 +1,185 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a network: its named tensors, and how they hang together.
+"""A picture of a network, as SVG: its stages, and how they hang together.
 
-It is made of text, because a page is one file: images beside it get lost,
-inline SVG is taken out by most viewers of Markdown, and text shows in all of
-them, in a terminal as well.
-
-  images          [?, 64, 64, 3]
-  │
-  ├─▶ TinyNet/conv  [?, 62, 62, 8]  after 1 of 2 layers
-  ▼
-  …
+What goes on longest stands in one column, from the images down; what branches
+off stands to the right, below the stage that it comes from.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
-from typing import Any
+import unicodedata
+from xml.etree import ElementTree
 
-from hub_image_export import contract
-from hub_image_export.arguments import printable
-from hub_image_export.graph.graph_defs import node_of, nodes_by_name
+from hub_image_export.publishing.network_stages import Stage
 
-# What is commonly called a layer: an op that multiplies with weights.
-_LAYERS = frozenset(
-  {
-    "BatchMatMul",
-    "BatchMatMulV2",
-    "Conv2D",
-    "Conv3D",
-    "DepthwiseConv2dNative",
-    "Einsum",
-    "MatMul",
-  }
-)
-_BRANCH = "├─▶ "
-_BESIDE = "│   "
+# Pixels.
+_MARGIN, _GAP, _INDENT = 16, 28, 36
+_LINE, _PADDING, _CHARACTER = 18, 10, 8
+_MOST_CHARACTERS = 72
+_FILLS = {"images": "#e3f1e3", "output": "#e3ecfa", "stage": "#f2f2f2"}
+_FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+_INK = "#333333"
 
 
-@dataclasses.dataclass
-class Point:
-  """A tensor with names.
-
-  Attributes:
-    names: all that it is called.
-    shape: as text.
-    depth: the most layers that stand on a way from the images to it.
-    parents: the points that it is computed from, nearest ones only, in the
-      order of their depth.
-  """
-
-  names: list[str]
-  shape: str
-  depth: int = 0
-  parents: list[str] = dataclasses.field(default_factory=list)
-
-
-def draw(
-  graph_def: Any, images: str, outputs: dict[str, tuple[str, str]]
-) -> list[str]:
+def draw(stages: dict[str, Stage]) -> bytes:
   """Draws a network.
 
   Args:
-    graph_def: of the inference variant.
-    images: name of the input tensor.
-    outputs: by the name of an output, its tensor's name and shape.
+    stages: as `find_stages` gives them.
 
   Returns:
-    The lines of the picture.
+    An SVG file. All that comes from the module is text in it.
   """
-  nodes = nodes_by_name(graph_def)
-  points = _trace(nodes, _points(nodes, images, outputs))
-  rows = _rows(images, "", points, _children(points))
-  width = max(len(name) for name, _ in rows)
-  return [f"{name:{width}}  {rest}".rstrip() for name, rest in rows]
+  rows = _rows(stages)
+  texts = {key: _lines(key, stages) for key, _ in rows}
+  box_width = 2 * _PADDING + _CHARACTER * max(
+    _width(line) for lines in texts.values() for line in lines
+  )
+  columns = max(column for _, column in rows)
+  tops, bottom = {}, _MARGIN
+  for key, _ in rows:
+    tops[key] = bottom
+    bottom += _height(texts[key]) + _GAP
+  picture = _picture(
+    2 * _MARGIN + columns * _INDENT + box_width, bottom - _GAP + _MARGIN
+  )
+  lefts = {key: _MARGIN + column * _INDENT for key, column in rows}
+  for key, _ in rows:
+    for parent in stages[key].parents[-1:]:
+      start = lefts[parent], tops[parent] + _height(texts[parent])
+      _arrow(picture, start, (lefts[key], tops[key]))
+  for key, _ in rows:
+    _box(picture, stages[key], (lefts[key], tops[key]), box_width, texts[key])
+  return ElementTree.tostring(picture, "utf-8", xml_declaration=True)
 
 
-def _points(
-  nodes: dict[str, Any], images: str, outputs: dict[str, tuple[str, str]]
-) -> dict[str, Point]:
-  """By the tensor's name, the input first."""
-  points = {images: Point([contract.IMAGES], "RGB in [0, 1]")}
-  for name, (tensor, shape) in outputs.items():
-    tensor = _origin(nodes, tensor)
-    points.setdefault(tensor, Point([], shape)).names.append(name)
-  return points
-
-
-def _origin(nodes: dict[str, Any], tensor: str) -> str:
-  """The tensor that `tensor` is a copy of."""
-  while nodes[node_of(tensor)].op == "Identity":
-    name = nodes[node_of(tensor)].input[0]
-    tensor = name if ":" in name else f"{name}:0"
-  return tensor
-
-
-def _trace(nodes: dict[str, Any], points: dict[str, Point]) -> dict[str, Point]:
-  """Finds how deep each point lies, and what it comes from.
-
-  Returns:
-    The points, parents before children.
-  """
-  by_node: dict[str, list[str]] = {}
-  for key in points:
-    by_node.setdefault(node_of(key), []).append(key)
-  ordered: dict[str, Point] = {}
-  depths: dict[str, int] = {}
-  sources: dict[str, frozenset[str]] = {}
-  for name in _in_order(nodes, map(node_of, points)):
-    inputs = [node_of(i) for i in nodes[name].input]
-    inputs = [i for i in inputs if sources.get(i)]
-    found = frozenset(key for i in inputs for key in sources[i])
-    depth = max((depths[i] for i in inputs), default=0)
-    if found and nodes[name].op in _LAYERS:
-      depth += 1
-    depths[name] = depth
-    for key in by_node.get(name, ()):
-      ordered[key] = points[key]
-      points[key].depth = depth
-      points[key].parents = _nearest(found, points)
-    sources[name] = frozenset(by_node.get(name, found))
-  return ordered
-
-
-def _nearest(found: Iterable[str], points: dict[str, Point]) -> list[str]:
-  """Without those that others of them come from."""
-  found = set(found)
-  behind: set[str] = set()
-  pending = [parent for key in found for parent in points[key].parents]
+def _rows(stages: dict[str, Stage]) -> list[tuple[str, int]]:
+  """The stages from the top to the bottom, each with its column."""
+  children = _children(stages)
+  roots = [key for key, stage in stages.items() if not stage.parents]
+  pending = [(key, 0) for key in reversed(roots)]
+  rows = []
   while pending:
-    key = pending.pop()
-    if key not in behind:
-      behind.add(key)
-      pending += points[key].parents
-  return sorted(found - behind, key=lambda key: (points[key].depth, key))
+    key, column = pending.pop()
+    rows.append((key, column))
+    below = children[key]
+    pending += [(last, column) for last in below[-1:]]
+    pending += [(branch, column + 1) for branch in reversed(below[:-1])]
+  return rows
 
 
-def _in_order(nodes: dict[str, Any], wanted: Iterable[str]) -> list[str]:
-  """Nodes behind `wanted`, inputs first; loops are left at their end."""
-  order: dict[str, None] = {}
-  entered: set[str] = set()
-  pending = list(wanted)[::-1]
-  while pending:
-    name = pending[-1]
-    if name in order or name in entered:
-      pending.pop()
-      order.setdefault(name)
-      continue
-    entered.add(name)
-    pending += [
-      node_of(i) for i in nodes[name].input if node_of(i) not in entered
-    ]
-  return list(order)
-
-
-def _children(points: dict[str, Point]) -> dict[str, list[str]]:
-  """Each point below the deepest of its parents; what goes on longest last."""
-  children: dict[str, list[str]] = {key: [] for key in points}
-  reach = {key: point.depth for key, point in points.items()}
-  for key, point in reversed(points.items()):
-    for parent in point.parents[-1:]:
+def _children(stages: dict[str, Stage]) -> dict[str, list[str]]:
+  """Each stage below the deepest of its parents; what goes on longest last."""
+  children: dict[str, list[str]] = {key: [] for key in stages}
+  reach = {key: stage.depth for key, stage in stages.items()}
+  for key, stage in reversed(stages.items()):
+    for parent in stage.parents[-1:]:
       children[parent].append(key)
       reach[parent] = max(reach[parent], reach[key])
-  order = {key: i for i, key in enumerate(points)}
+  order = {key: i for i, key in enumerate(stages)}
   for keys in children.values():
     keys.sort(key=lambda key: (reach[key], order[key]))
   return children
 
 
-def _rows(
-  key: str,
-  margin: str,
-  points: dict[str, Point],
-  children: dict[str, list[str]],
-) -> list[tuple[str, str]]:
-  """What stands on the left and on the right of each line, from `key` down."""
-  total = max(point.depth for point in points.values())
-  inner = margin.replace(_BRANCH, _BESIDE)
-  rows: list[tuple[str, str]] = []
-  while True:
-    name = " = ".join(map(printable, points[key].names))
-    lead = inner if rows else margin
-    rows.append((lead + name, _remark(key, points, total)))
-    if not children[key]:
-      return rows
-    *branches, key = children[key]
-    for branch in branches:
-      rows.append((inner + "│", ""))
-      rows += _rows(branch, inner + _BRANCH, points, children)
-    rows += [(inner + "│", ""), (inner + "▼", "")]
+def _lines(key: str, stages: dict[str, Stage]) -> list[str]:
+  stage = stages[key]
+  lines = [stage.title, stage.shape]
+  if not stage.parents:
+    return [_cut(line) for line in [*lines, "RGB in [0, 1]"]]
+  layers = "layer" if stage.layers == 1 else "layers"
+  lines.append(f"{stage.layers} {layers}, {stage.parameters:,} parameters")
+  others = [stages[other].title for other in stage.parents[:-1]]
+  if others:
+    lines.append(f"also from {', '.join(others)}")
+  return [_cut(line) for line in lines]
 
 
-def _remark(key: str, points: dict[str, Point], total: int) -> str:
-  point = points[key]
-  parts = [point.shape]
-  if point.parents and total:
-    parts.append(f"after {point.depth} of {total} layers")
-  parts += [
-    f"also from {printable(points[other].names[0])}"
-    for other in point.parents[:-1]
-  ]
-  return "  ".join(parts)
+def _cut(line: str) -> str:
+  return line if len(line) <= _MOST_CHARACTERS else line[:71] + "…"
+
+
+def _width(line: str) -> int:
+  """In characters of a font in which all are equally wide."""
+  return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line)
+
+
+def _height(lines: list[str]) -> int:
+  return 2 * _PADDING + _LINE * len(lines)
+
+
+def _picture(width: int, height: int) -> ElementTree.Element:
+  picture = ElementTree.Element(
+    "svg",
+    {
+      "xmlns": "http://www.w3.org/2000/svg",
+      "viewBox": f"0 0 {width} {height}",
+      "width": str(width),
+      "height": str(height),
+      "font-family": _FONT,
+      "font-size": "13",
+      "role": "img",
+    },
+  )
+  title = ElementTree.SubElement(picture, "title")
+  title.text = "The stages of the network, from the images to the outputs"
+  ElementTree.SubElement(
+    picture,
+    "rect",
+    {"width": str(width), "height": str(height), "fill": "white"},
+  )
+  return picture
+
+
+def _arrow(
+  picture: ElementTree.Element, start: tuple[int, int], box: tuple[int, int]
+) -> None:
+  """Down to the box in the same column, or down and right to its left side."""
+  x, y = start[0] + _INDENT // 2, start[1]
+  if box[0] == start[0]:
+    tip = box[1]
+    line = f"M{x} {y}V{tip - 6}"
+    head = f"M{x} {tip}l-4 -8h8z"
+  else:
+    middle = box[1] + _PADDING + _LINE // 2
+    line = f"M{x} {y}V{middle}H{box[0] - 6}"
+    head = f"M{box[0]} {middle}l-8 -4v8z"
+  ElementTree.SubElement(
+    picture, "path", {"d": line, "stroke": _INK, "fill": "none"}
+  )
+  ElementTree.SubElement(picture, "path", {"d": head, "fill": _INK})
+
+
+def _box(
+  picture: ElementTree.Element,
+  stage: Stage,
+  corner: tuple[int, int],
+  width: int,
+  lines: list[str],
+) -> None:
+  kind = "output" if stage.names else "stage"
+  ElementTree.SubElement(
+    picture,
+    "rect",
+    {
+      "x": str(corner[0]),
+      "y": str(corner[1]),
+      "width": str(width),
+      "height": str(_height(lines)),
+      "rx": "6",
+      "fill": _FILLS[kind if stage.parents else "images"],
+      "stroke": _INK,
+    },
+  )
+  for i, line in enumerate(lines):
+    text = ElementTree.SubElement(
+      picture,
+      "text",
+      {
+        "x": str(corner[0] + _PADDING),
+        "y": str(corner[1] + _PADDING + _LINE * i + 13),
+        "fill": _INK,
+        "font-weight": "bold" if i == 0 else "normal",
+      },
+    )
+    text.text = line

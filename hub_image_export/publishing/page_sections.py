@@ -6,8 +6,8 @@ from __future__ import annotations
 from hub_image_export import contract
 from hub_image_export.publishing import markdown, page_code
 from hub_image_export.publishing.details import PageDetails
+from hub_image_export.publishing.example import Example
 from hub_image_export.publishing.module_facts import ModuleFacts
-from hub_image_export.publishing.network_picture import draw
 
 _CONVENTION = "https://www.tensorflow.org/hub/common_signatures/images"
 _MAX_LABELS = 100
@@ -61,37 +61,61 @@ def _size(num_bytes: int) -> str:
   return f"{size:.1f} MB" if size >= 1 else "less than 1 MB"
 
 
-def network(facts: ModuleFacts) -> str:
-  signatures = facts.meta_graph.signature_def
-  main = signatures[facts.default_task]
-  outputs = {
-    key: (info.name, facts.shapes[key])
-    for key, info in sorted(main.outputs.items())
-    if key != contract.DEFAULT_OUTPUT
-  }
-  for task in facts.tasks:
-    tensor = signatures[task].outputs[contract.DEFAULT_OUTPUT].name
-    outputs[task] = tensor, f"[?, {facts.widths[task]}]"
-  picture = draw(
-    facts.meta_graph.graph_def, main.inputs[contract.IMAGES].name, outputs
-  )
+def network(facts: ModuleFacts, picture: str) -> str:
+  height, width = facts.image_size
+  rows = [
+    [
+      markdown.code(stage.title) if stage.names else stage.title,
+      f"`{stage.shape}`",
+      str(stage.layers),
+      f"{stage.parameters:,}",
+    ]
+    for stage in facts.stages.values()
+    if stage.parents
+  ]
+  header = ["up to", "shape", "layers", "parameters"]
   return (
-    "## Network\n\nThe named outputs, and where they stand in the network. "
-    "Layers are convolutions and products with matrices, counted along the "
-    f"longest way.\n\n{markdown.block(picture, 'text')}"
+    "## Network\n\n"
+    f"{markdown.picture('The stages of the network', picture)}\n\n"
+    "A stage ends at a named output, or where the image gets half as large. "
+    f"The shapes are those for images of {height}x{width} pixels. Layers are "
+    "convolutions and products with matrices, counted along the longest way."
+    f"\n\n{markdown.table(header, rows)}"
   )
 
 
-def usage(facts: ModuleFacts, details: PageDetails) -> str:
-  graph = page_code.graph_mode(details.asset_path)
-  eager = page_code.eager_mode(details.asset_path, *facts.image_size)
-  return (
-    "## Usage\n\nIn TF1 graph mode, with TensorFlow 1.15 to 2.15 and "
-    "tensorflow-hub up to 0.15:\n\n"
-    f"{markdown.block(graph, 'python')}\n\n"
-    "In TensorFlow 2, for inference, with any tensorflow-hub:\n\n"
-    f"{markdown.block(eager, 'python')}"
+def example(found: Example, picture: str) -> str:
+  text = (
+    "## Example\n\n"
+    f"{markdown.picture('What the module makes of a photo', picture)}\n\n"
+    f"{markdown.text(found.caption)}"
   )
+  if not found.scores:
+    return text
+  rows = [[markdown.text(name), f"{x:.3f}"] for name, x in found.scores]
+  return f"{text}\n\n{markdown.table(['class', found.unit], rows)}"
+
+
+def usage(facts: ModuleFacts, details: PageDetails, saved_model: bool) -> str:
+  parts = [
+    "## Usage",
+    "`photo.jpg` stands for an image of yours. In TF1 graph mode, with "
+    "TensorFlow 1.15 to 2.15 and tensorflow-hub up to 0.15:",
+    _python(page_code.graph_mode(details.url, facts)),
+    "In TensorFlow 2, for inference, with any tensorflow-hub:",
+    _python(page_code.eager_mode(details.url, *facts.image_size)),
+  ]
+  if saved_model:
+    parts += [
+      "The same module is there as a reusable SavedModel, which TensorFlow 2 "
+      "can fine-tune as well:",
+      _python(page_code.reusable(details.saved_model_url, facts)),
+    ]
+  return "\n\n".join(parts)
+
+
+def _python(lines: list[str]) -> str:
+  return markdown.block(lines, "python")
 
 
 def outputs(facts: ModuleFacts) -> str:
@@ -142,6 +166,18 @@ def classes(facts: ModuleFacts, details: PageDetails) -> str:
   return "\n".join(lines)
 
 
+def results(details: PageDetails) -> str:
+  rows = [
+    [markdown.text(metric), f"{value:g}"]
+    for metric, value in (details.results or {}).items()
+  ]
+  return (
+    f"## Results\n\nMeasured by the publisher on "
+    f"{markdown.code(details.dataset or '')}:\n\n"
+    f"{markdown.table(['metric', 'value'], rows)}"
+  )
+
+
 def fine_tuning(facts: ModuleFacts, details: PageDetails) -> str:
   if not facts.trainable_parameters:
     return "## Fine-tuning\n\nThe module has no variables to train."
@@ -152,15 +188,10 @@ def fine_tuning(facts: ModuleFacts, details: PageDetails) -> str:
     else "There is one variant, for inference and training alike: no "
     "`tags` are needed"
   )
-  code = page_code.fine_tuning(
-    details.asset_path,
-    facts.trains,
-    facts.default_task,
-    facts.bn_hparams,
-  )
+  code = page_code.fine_tuning(details.url, facts)
   return (
     f"## Fine-tuning\n\n{how}, and add `REGULARIZATION_LOSSES` to the "
-    f"loss.\n\n{markdown.block(code, 'python')}"
+    f"loss.\n\n{_python(code)}"
   )
 
 

@@ -75,6 +75,15 @@ def _calls(place, target) -> dict[str, tuple[Any, dict[str, Any]]]:
       hie.write_module_page,
       {**module, "path": target / "1.md", **_DETAILS},
     ),
+    "write_publish_dir": (
+      hie.write_publish_dir,
+      {
+        **module,
+        "path": target / "out",
+        "report": place.report,
+        **_DETAILS,
+      },
+    ),
     "check_module": (hie.check_module, {"path": place.directory / "none"}),
     "applications.get": (applications.get, {}),
     "application_models.build": (

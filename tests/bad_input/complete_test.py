@@ -64,8 +64,9 @@ def _names(fields):
 
 def _spread(name, parameter):
   """The arguments that `**options` stand for, in each function that has it."""
-  if name == "write_module_page":
-    return _names(dataclasses.fields(PageDetails))
+  if parameter.name == "details":
+    names = _names(dataclasses.fields(PageDetails))
+    return [name for name in names if name != "format"]
   if name == "ImageModuleSpec.export":
     function = hie.ImageModuleSpec.with_weights
     parameters = inspect.signature(function).parameters.values()

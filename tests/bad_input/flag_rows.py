@@ -92,7 +92,7 @@ _MODEL = (
     "model export_path weights labels arch_name endpoints feature_layer "
     "preprocess drop_collections checkpoint checkpoint_prefix checkpoint_map "
     "archive page handle asset_path description license network dataset scores "
-    "class_definition output"
+    "class_definition output publish_dir example language results"
   ),
   *_value("model", [None], "is missing"),
   *_value("model", ["MobilNetV2"], "did you mean MobileNetV2"),
@@ -174,6 +174,14 @@ _PUBLISH = (
   *_value("dataset", ["my-data"], "expected", **_PAGE),
   *_value("scores", ["probabilities"], "softmax", **_PAGE),
   *_value("class_definition", ["labels.txt"], "https://", **_PAGE),
+  *_value("language", ["English"], "ISO 639", **_PAGE),
+  *_value("results", ["0.97", "accuracy="], "metric=number", **_PAGE),
+  *_value("results", ["accuracy=0.97"], "without dataset", **_PAGE),
+  *_value("page_format", ["hub", "TFHUB", ""], "one of"),
+  *_value("example", ["/no/such", file("file")], "example is", **_PAGE),
+  *_value("example", [file("photo.png")], "endpoints=", **_PAGE),
+  *_value("publish_dir", ["gs://bucket/out"], "on this machine", **_PAGE),
+  *_value("publish_dir", [file("file"), file("plain")], "exists", **_PAGE),
 )
 _CHECKER = (
   *_rows(CHECK, VALUE, "format", ["xml", "JSON", ""], "one of text, json"),

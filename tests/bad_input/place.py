@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from collections.abc import Mapping
@@ -60,8 +61,15 @@ class Place:
     (directory / "badmap").write_text("[ scale\n")
     _model().save(directory / "model.keras")
     (directory / "nets.py").write_text(_NETWORKS)
+    pixel = tf.io.encode_png(np.zeros([1, 1, 3], np.uint8))
+    (directory / "photo.png").write_bytes(pixel.numpy())
     for name in ("there.md", "there.tar.gz"):
       (directory / name).write_text("old")
+
+  @functools.cached_property
+  def report(self) -> hie.Report:
+    """What is said of the module."""
+    return hie.check_module(self.directory / "module", static=True)
 
   def network(self, images: tf.Tensor) -> tf.Tensor:
     """Three numbers of the images; `fn` of all builders."""

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import hub_image_export as hie
-from hub_image_export.publishing.details import PageDetails
 from tests.bad_input import values
-from tests.bad_input.row import Row, beyond, file, good, rows, types, wrong
+from tests.bad_input.row import (
+  Made,
+  Row,
+  beyond,
+  file,
+  good,
+  rows,
+  types,
+  wrong,
+)
 
 _NOT_PATHS = [None, *values.NOT_PATHS]
 _EITHER = "True or False"
@@ -37,7 +43,18 @@ _BAD_DETAILS = {
   "dataset": ["my-data", ""],
   "scores": ["probabilities", "", "Softmax"],
   "class_definition": ["labels.txt", "ftp://a/b", "https://a.com/> [x](y)", ""],
+  "language": ["English", "EN", "en-GB", "en\n---", ""],
 }
+_PAGES = ("write_module_page", "write_publish_dir")
+_BAD_RESULTS = [
+  {},
+  {"accuracy": "0.97"},
+  {"accuracy": float("nan")},
+  {"accuracy": True},
+  {"Top 1": 0.5},
+  {"a\n---": 1.0},
+  {3: 1.0},
+]
 
 
 def _written(call: str, suffix: str, there: str) -> list[Row]:
@@ -65,17 +82,84 @@ def _written(call: str, suffix: str, there: str) -> list[Row]:
   )
 
 
-def _detail(field: dataclasses.Field) -> list[Row]:
-  optional = field.default is None
-  not_strings = [*values.NOT_STRINGS, *([] if optional else [None])]
-  # Any text is a description.
-  long = [] if field.name == "description" else [values.LONG]
-  detail = [
-    types(not_strings, "expected a string"),
-    beyond([values.SURROGATE], "lone surrogates"),
-    wrong([*_BAD_DETAILS[field.name], *long], "expected"),
+def _details(call: str) -> list[Row]:
+  """The publisher's words."""
+  found = []
+  for name, bad in _BAD_DETAILS.items():
+    needed = name in ("handle", "asset_path")
+    not_strings = [*values.NOT_STRINGS, *([None] if needed else [])]
+    # Any text is a description.
+    long = [] if name == "description" else [values.LONG]
+    detail = [
+      types(not_strings, "expected a string"),
+      beyond([values.SURROGATE], "lone surrogates"),
+      wrong([*bad, *long], "expected"),
+    ]
+    found += rows(call, {name: detail})
+  results = [
+    types([v for v in values.NOT_MAPPINGS if v], "a dict from metrics"),
+    wrong(_BAD_RESULTS, "a dict from metrics", dataset="other"),
+    wrong([{"accuracy": 0.97}], "without dataset"),
   ]
-  return rows("write_module_page", {field.name: detail})
+  return found + rows(call, {"results": results})
+
+
+def _pages(call: str) -> list[Row]:
+  """What is asked for of pages, beside the publisher's words."""
+  return rows(
+    call,
+    {
+      "format": [
+        types([3, None, ["tfhub"]], "one of"),
+        wrong(["", "hub", "TFHUB"], "one of"),
+      ],
+      "example": [
+        types([v for v in _NOT_PATHS if v is not None], "a photo"),
+        beyond(values.BAD_PATHS, "a photo"),
+        wrong(values.REMOTE, "on this machine"),
+        wrong([*_NOTHING, file("plain")]),
+      ],
+    },
+  )
+
+
+_FOLDER = rows(
+  "write_publish_dir",
+  {
+    "module": [
+      types(_NOT_PATHS, "a module's directory"),
+      wrong(values.REMOTE, "on this machine"),
+    ],
+    "path": [
+      types(_NOT_PATHS, "a folder to publish"),
+      wrong(values.REMOTE, "on this machine"),
+      beyond(values.BAD_PATHS, "a folder to publish"),
+      beyond(values.too_long(), "at most", "bytes"),
+      wrong([file("file"), file("plain")], exception=hie.ExportError),
+      wrong(
+        [file("plain")],
+        "no published folder",
+        exception=hie.ExportError,
+        overwrite=True,
+      ),
+    ],
+    "overwrite": [types(values.NOT_BOOLS, _EITHER), good([False])],
+    "saved_model": [
+      types([v for v in _NOT_PATHS if v is not None], "a reusable SavedModel"),
+      wrong(values.REMOTE, "on this machine"),
+      beyond(values.BAD_PATHS, "a reusable SavedModel"),
+      wrong(["/no/such", file("plain")], "export_saved_model"),
+    ],
+    "report": [
+      types(["ok", {}, True], "a Report"),
+      wrong(
+        [Made("bad", lambda place: hie.check_module(place.directory / "none"))],
+        "breaks the contract",
+        exception=hie.CheckError,
+      ),
+    ],
+  },
+)
 
 
 def _application() -> list[Row]:
@@ -119,6 +203,7 @@ ROWS = (
   *rows("write_archive", {"module": [_NO_FORMAT]}),
   *_written("write_module_page", ".md", "there.md"),
   *rows("write_module_page", {"module": [_NO_MODULE]}),
-  *(row for f in dataclasses.fields(PageDetails) for row in _detail(f)),
+  *_FOLDER,
+  *(row for call in _PAGES for row in (*_details(call), *_pages(call))),
   *_application(),
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from hub_image_export import export_module
 from hub_image_export.command_line import export_flags, run as command_line
+from hub_image_export.tensorflow_api.compat import tf
 from tests.publishing import hub_rules
 
 _CODE = """
@@ -75,13 +77,41 @@ def test_page_and_archive(run, tmp_path):
   assert digest in output.out
 
 
+def test_a_folder_to_upload(run, tmp_path):
+  hub = pytest.importorskip("huggingface_hub")
+  pixels = np.zeros([4, 6, 3], np.uint8)
+  (tmp_path / "photo.png").write_bytes(tf.io.encode_png(pixels).numpy())
+  code, output = run(
+    "--publish_dir=out",
+    "--page_format=huggingface",
+    "--handle=My-Lab/pets/1",
+    "--labels=labels.txt",
+    "--scores=softmax",
+    "--example=photo.png",
+    "--dataset=my-lab/photos",
+    "--results=accuracy=0.5,f1=0.25",
+  )
+  assert code == 0, output.err
+  assert "hf upload My-Lab/pets out ." in output.out
+  assert {path.name for path in (tmp_path / "out").iterdir()} == {
+    *("README.md", "check_report.json", "labels.txt", "manifest.json"),
+    *("network.svg", "example.svg", "pets-1.tar.gz"),
+  }
+  card = hub.ModelCard.load(tmp_path / "out" / "README.md")
+  assert card.data.metrics == ["accuracy", "f1"]
+
+
 @pytest.mark.parametrize(
   ("flags", "message"),
   [
     (_PAGE, "what its classes are"),
-    (("--page=1.md",), "--page needs --handle"),
+    (("--page=1.md",), "the page needs --handle"),
     (("--page=1.txt",), ".md"),
     (("--license=mit",), "without --page"),
+    (("--publish_dir=out",), "the page needs --handle"),
+    (("--publish_dir=there", *_PAGE[1:]), "exists"),
+    ((*_PAGE, "--example=photo.jpg"), "photo.jpg"),
+    ((*_PAGE, "--results=good"), "accuracy=0.97"),
     ((*_PAGE, "--license=MIT License"), "Did you mean mit"),
     ((*_PAGE, "--handle=Pets"), "publisher/name/version"),
     (("--archive=m.zip",), ".tar.gz"),
@@ -94,6 +124,8 @@ def test_what_is_wrong_is_told_before_anything_is_written(
 ):
   for name in ("there.tar.gz", "there.md"):
     (tmp_path / name).write_text("old")
+  (tmp_path / "there").mkdir()
+  (tmp_path / "there" / "thesis.tex").write_text("mine")
   code, output = run(*flags)
   assert code == command_line.EXIT_UNUSABLE
   assert message in output.err

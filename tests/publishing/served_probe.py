@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uses a module that a web server has, as its consumers do.
 
-  python served_probe.py URL WAY RESULT
+  python served_probe.py RESULT WAY URL...
 
-WAY is "module" (`hub.Module`), "load" (`hub.load`) or "layer"
-(`hub.KerasLayer`). The answer to the golden image, `[[...]]`, goes to the JSON
-file RESULT. Nothing of the package is imported, and Python 3.7 runs it.
+WAY is "module" (`hub.Module`), "load" (`hub.load`), "layer" (`hub.KerasLayer`)
+or "open" (`hie.open_module`). The answers to the golden image, `[[...]]` for
+each URL, go to the JSON file RESULT. But for the last way nothing of the
+package is imported, and Python 3.7 runs it.
 """
 
 import json
@@ -46,10 +47,25 @@ def by_layer(url):
   return layer(tf.constant(golden_image())).numpy()
 
 
+def by_opening(url):
+  import hub_image_export as hie
+
+  with hie.open_module(url) as module:
+    return module(golden_image())
+
+
+WAYS = {
+  "module": by_module,
+  "load": by_load,
+  "layer": by_layer,
+  "open": by_opening,
+}
+
+
 def main(argv):
-  way = {"module": by_module, "load": by_load, "layer": by_layer}[argv[2]]
-  with open(argv[3], "w") as file:
-    json.dump({"answer": way(argv[1]).tolist(), "hub": hub.__version__}, file)
+  answers = [WAYS[argv[2]](url).tolist() for url in argv[3:]]
+  with open(argv[1], "w") as file:
+    json.dump({"answers": answers, "hub": hub.__version__}, file)
 
 
 if __name__ == "__main__":

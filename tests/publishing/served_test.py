@@ -18,7 +18,9 @@ from tests.support.keras_sources import HAS_KERAS_2
 
 _PROBE = pathlib.Path(__file__).with_name("served_probe.py")
 _ROOT = _PROBE.parents[2]
-_PATH = "/pets/1.tar.gz"
+# What hub asks for, where hosts redirect to, and what it adds to the URL.
+_PATH, _MOVED = "/pets/1.tar.gz", "/resolve/main/pets-1.tar.gz"
+_QUERY = "?tf-hub-format=compressed"
 _HUB_0_16 = os.environ.get("HIE_HUB016_PATH")
 
 pytestmark = pytest.mark.slow
@@ -29,11 +31,11 @@ needs_hub_0_16 = pytest.mark.skipif(
 )
 
 
-def _use(url, way, folder, python=sys.executable, python_path=_ROOT):
-  """The answer of a fresh process with a cache in `folder`; hub's version."""
+def _use(urls, way, folder, python=sys.executable, python_path=_ROOT):
+  """Answers of a fresh process with a cache in `folder`; hub's version."""
   result = folder / "result.json"
   process = subprocess.run(
-    [python, str(_PROBE), url, way, str(result)],
+    [python, str(_PROBE), str(result), way, *urls],
     cwd=folder,
     env={
       **os.environ,
@@ -50,19 +52,23 @@ def _use(url, way, folder, python=sys.executable, python_path=_ROOT):
 
 
 def _assert_used(module, archive, way, folder, **options):
-  """Downloads once, uses twice; returns hub's version."""
+  """Downloads once from each URL, uses twice; returns hub's version."""
   golden = json.loads((module / "assets.extra/golden.json").read_text("utf-8"))
-  with serving({_PATH: archive.read_bytes()}) as server:
-    found = [_use(server.url(_PATH), way, folder, **options) for _ in range(2)]
-    assert server.requests == [f"{_PATH}?tf-hub-format=compressed"]
-  for result in found:
+  files = {_PATH: archive.read_bytes(), _MOVED: _PATH}
+  with serving(files) as server:
+    urls = [server.url(p) for p in (_PATH, _PATH + _QUERY, _MOVED)]
+    found = [_use(urls, way, folder, **options) for _ in range(2)]
+  paths = [request.partition("?")[0] for request in server.requests]
+  assert sorted(paths) == sorted([_PATH, _PATH, _MOVED, _PATH])
+  assert all(_QUERY[1:] in r for r in server.requests if _MOVED in r)
+  for answer in [a for result in found for a in result["answers"]]:
     np.testing.assert_allclose(
-      result["answer"], golden["outputs"]["image_classification"], 1e-4, 1e-6
+      answer, golden["outputs"]["image_classification"], 1e-4, 1e-6
     )
   return found[0]["hub"]
 
 
-@pytest.mark.parametrize("way", ["module", "load"])
+@pytest.mark.parametrize("way", ["module", "load", "open"])
 def test_hub_0_15(way, module, archive, tmp_path):
   assert _assert_used(module, archive, way, tmp_path).startswith("0.15.")
 
