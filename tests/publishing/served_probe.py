@@ -3,10 +3,11 @@
 
   python served_probe.py RESULT WAY URL...
 
-WAY is "module" (`hub.Module`), "load" (`hub.load`), "layer" (`hub.KerasLayer`)
-or "open" (`hie.open_module`). The answers to the golden image, `[[...]]` for
-each URL, go to the JSON file RESULT. But for the last way nothing of the
-package is imported, and Python 3.7 runs it.
+WAY is "module" (`hub.Module`), "load" (`hub.load`), "layer" (`hub.KerasLayer`),
+"open" (`hie.open_module`) or, for reusable SavedModels, "call" (`hub.load`) and
+"train" (a `hub.KerasLayer` with weights to train). The answers to the golden
+image, `[[...]]` for each URL, go to the JSON file RESULT. But for "open",
+nothing of the package is imported, and Python 3.7 runs it.
 """
 
 import json
@@ -54,15 +55,30 @@ def by_opening(url):
     return module(golden_image())
 
 
+def by_call(url):
+  return hub.load(url)(tf.constant(golden_image())).numpy()
+
+
+def by_training(url):
+  layer = hub.KerasLayer(url, trainable=True)
+  answer = layer(tf.constant(golden_image())).numpy()
+  assert layer.trainable_weights
+  return answer
+
+
 WAYS = {
   "module": by_module,
   "load": by_load,
   "layer": by_layer,
   "open": by_opening,
+  "call": by_call,
+  "train": by_training,
 }
 
 
 def main(argv):
+  if tf.__version__.startswith("1.") and argv[2] != "module":
+    tf.compat.v1.enable_v2_behavior()
   answers = [WAYS[argv[2]](url).tolist() for url in argv[3:]]
   with open(argv[1], "w") as file:
     json.dump({"answers": answers, "hub": hub.__version__}, file)

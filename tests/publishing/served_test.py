@@ -12,6 +12,8 @@ import sys
 import numpy as np
 import pytest
 
+import hub_image_export as hie
+from tests.publishing import modules
 from tests.publishing.server import serving
 from tests.support import tf115
 from tests.support.keras_sources import HAS_KERAS_2
@@ -68,6 +70,16 @@ def _assert_used(module, archive, way, folder, **options):
   return found[0]["hub"]
 
 
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+  """The archive of the same module as a reusable SavedModel."""
+  folder = tmp_path_factory.mktemp("saved_model")
+  spec = modules.spec(labels=modules.LABELS)
+  spec.export_saved_model(folder / "model")
+  hie.write_archive(folder / "model", folder / "model.tar.gz")
+  return folder / "model.tar.gz"
+
+
 @pytest.mark.parametrize("way", ["module", "load", "open"])
 def test_hub_0_15(way, module, archive, tmp_path):
   assert _assert_used(module, archive, way, tmp_path).startswith("0.15.")
@@ -78,6 +90,29 @@ def test_hub_0_15(way, module, archive, tmp_path):
 )
 def test_keras_layer_of_hub_0_15(module, archive, tmp_path):
   assert _assert_used(module, archive, "layer", tmp_path).startswith("0.15.")
+
+
+@pytest.mark.parametrize("way", ["call", *(["train"] if HAS_KERAS_2 else [])])
+def test_saved_model_with_hub_0_15(way, module, saved_model, tmp_path):
+  version = _assert_used(module, saved_model, way, tmp_path)
+  assert version.startswith("0.15.")
+
+
+@needs_hub_0_16
+def test_saved_model_with_hub_0_16(module, saved_model, tmp_path):
+  version = _assert_used(
+    module, saved_model, "call", tmp_path, python_path=_HUB_0_16
+  )
+  assert version.startswith("0.16.")
+
+
+@tf115.needs_tf115
+@pytest.mark.parametrize("way", ["call", "train"])
+def test_saved_model_with_tensorflow_1_15(way, module, saved_model, tmp_path):
+  version = _assert_used(
+    module, saved_model, way, tmp_path, python=tf115.PYTHON
+  )
+  assert version.startswith("0.12.")
 
 
 @needs_hub_0_16
