@@ -23,6 +23,7 @@ from hub_image_export.publishing import extra
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.publishing.module_facts import ModuleFacts
 from hub_image_export.serving import pixels
+from hub_image_export.serving.answers import Answers, name_of
 from hub_image_export.serving.opening import open_module
 
 _BEST = 5
@@ -141,10 +142,10 @@ def _classes(
   facts: ModuleFacts,
   kind: str | None,
 ) -> Example:
-  scores, unit = _scores(logits.astype(np.float64), kind)
-  best = np.argsort(-scores, kind="stable")[:_BEST]
-  names = facts.labels or [f"class {i}" for i in range(len(scores))]
-  found = [(names[i], float(scores[i])) for i in best]
+  activation = kind if kind in ("softmax", "sigmoid") else None
+  unit = "probability" if activation else "logit"
+  best = Answers(True, facts.labels, activation).top(logits, _BEST)
+  found = [(name_of(scored), scored.score) for scored in best]
   low = min(0.0, found[-1][1])
   high = 1.0 if unit == "probability" else max(found[0][1], low + 1e-6)
   with _drawing(image) as (figure, left, right):
@@ -158,16 +159,6 @@ def _classes(
     picture = _saved(figure)
   caption = f"The best {len(found)} classes for a photo, by their {unit}."
   return Example(caption, picture, unit, found)
-
-
-def _scores(logits: np.ndarray, kind: str | None) -> tuple[np.ndarray, str]:
-  """What the logits are meant for (C8), and what that is."""
-  if kind == "softmax":
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum(), "probability"
-  if kind == "sigmoid":
-    return np.exp(-np.logaddexp(0, -logits)), "probability"
-  return logits, "logit"
 
 
 def _heat_map(image: np.ndarray, values: np.ndarray, output: str) -> Example:
