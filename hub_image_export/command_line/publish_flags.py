@@ -16,8 +16,8 @@ from hub_image_export.publishing.forms import FORMATS, SCORES, TFHUB
 _DETAILS = {
   "handle": "For the page, required: publisher/name/version of the module; on "
   "Hugging Face, publisher/name is the repository.",
-  "asset_path": "For the page: the URL (https or gs) from which consumers get "
-  "the archive, ending in .tar.gz. Required, but not for Hugging Face.",
+  "asset_path": "For the page, required but for Hugging Face: the URL (https "
+  "or gs) from which consumers get the archive, ending in .tar.gz.",
   "description": "For the page: one paragraph of plain text.",
   "license": "For the page: an identifier such as apache-2.0.",
   "network": "For the page: the architecture's, such as mobilenet-v2.",

@@ -116,7 +116,10 @@ def result_errors(results: Any, dataset: str | None) -> list[str]:
   if not good or not results:
     return [f"results is {shown(results)}: expected {_RESULTS}"]
   if dataset is None:
-    return ["results are given without dataset: expected what they are for"]
+    return [
+      f"results is {shown(results)}, without dataset: expected what they were "
+      "measured on"
+    ]
   return []
 
 

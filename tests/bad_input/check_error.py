@@ -21,6 +21,7 @@ _CALLED = {
   "name": "Application",
   "labels": "label",
   "outputs": "output",
+  "publish_dir": "path",
 }
 
 
