@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports an image model as a TF1 Hub module ("Common Signatures for Images").
 
+With --format=saved_model, as a reusable SavedModel of TensorFlow 2 ("Common
+SavedModel APIs for Image Tasks"), which hub.KerasLayer can fine-tune.
+
   export_module --model=MobileNetV2 --export_path=/modules/mobilenet/1
   export_module --model=classifier.keras --task=all --feature_layer=avg_pool \\
       --preprocess=tf --labels=labels.txt --export_path=/modules/mine/1
@@ -58,17 +61,19 @@ def main(argv: Sequence[str]) -> int:
     contextlib.redirect_stdout(sys.stderr),
     arguments.written_as(flag_words.write),
   ):
-    summary = _export(argv)
+    summaries = _export(argv)
   if export_flags.as_json():
-    command_line.tell(json.dumps(summary.to_json(), indent=2))
+    found = [summary.to_json() for summary in summaries]
+    text = json.dumps(found if len(found) > 1 else found[0], indent=2)
+    command_line.tell(text)
   else:
-    text = f"{summary}\n{_next_steps(summary.path)}"
+    text = "\n".join(f"{each}\n{_next_steps(each)}" for each in summaries)
     command_line.tell(command_line.for_terminal(text))
   return command_line.EXIT_OK
 
 
-def _export(argv: Sequence[str]) -> Any:
-  """Its `Summary`."""
+def _export(argv: Sequence[str]) -> list[Any]:
+  """The `Summary` of each module."""
   if argv[1:]:
     raise ValueError(
       f"Got the arguments {argv[1:]}; expected flags only, as in: "
@@ -82,11 +87,11 @@ def _export(argv: Sequence[str]) -> Any:
   from hub_image_export.command_line import builder_flags, model_flag
   from hub_image_export.files.staging import Staging
 
-  Staging(
-    export_flags.EXPORT_PATH.value, overwrite=export_flags.OVERWRITE.value
-  )
+  paths = export_flags.export_paths()
+  for path in paths.values():
+    Staging(path, overwrite=export_flags.OVERWRITE.value)
   builder_flags.check()
-  export_flags.PUBLISH.check(export_flags.OVERWRITE.value)
+  export_flags.PUBLISH.check(export_flags.OVERWRITE.value, len(paths))
   weights = _weights()
   checkpoint = export_flags.CHECKPOINT.check()
   loaded = model_flag.load(
@@ -105,15 +110,24 @@ def _export(argv: Sequence[str]) -> Any:
     )
   spec = builder_flags.build(loaded)
   export_flags.PUBLISH.check_spec(spec)
-  summary = spec.export(
-    export_flags.EXPORT_PATH.value,
-    overwrite=export_flags.OVERWRITE.value,
-    verify=export_flags.VERIFY.value,
-    check=export_flags.CHECK.value,
-    **checkpoint,
-  )
-  export_flags.PUBLISH.publish(summary, export_flags.OVERWRITE.value)
-  return summary
+  write = {
+    export_flags.HUB: spec.export,
+    export_flags.SAVED_MODEL: spec.export_saved_model,
+  }
+  summaries = [
+    write[name](
+      path,
+      overwrite=export_flags.OVERWRITE.value,
+      verify=export_flags.VERIFY.value,
+      # The TF2 format is checked on request alone: check_module is for TF1's.
+      check=export_flags.CHECK.value
+      and (name == export_flags.HUB or export_flags.CHECK.present),
+      **checkpoint,
+    )
+    for name, path in paths.items()
+  ]
+  export_flags.PUBLISH.publish(summaries[0], export_flags.OVERWRITE.value)
+  return summaries
 
 
 def _weights() -> str | None:
@@ -132,18 +146,31 @@ def _weights() -> str | None:
   )
 
 
-def _next_steps(path: str) -> str:
+def _next_steps(summary: Any) -> str:
+  use = _USE[summary.format].format(path=repr(os.path.abspath(summary.path)))
   return f"""
 Check it again at any time:
-  check_module {path}
+  check_module {summary.path}
+{use}"""
+
+
+_USE = {
+  "hub": """\
 Use it (TF1 graph mode; with TensorFlow 1.15: import tensorflow_hub as hub):
   import hub_image_export as hie
   import tensorflow.compat.v1 as tf
   with tf.Graph().as_default():
-    module = hie.hub.Module({os.path.abspath(path)!r})
+    module = hie.hub.Module({path})
     height, width = hie.hub.get_expected_image_size(module)
     images = tf.placeholder(tf.float32, [None, height, width, 3])  # in [0, 1]
-    outputs = module(images)"""
+    outputs = module(images)""",
+  "saved_model": """\
+Use it (TF2; for Keras 2, also hub.KerasLayer(path, trainable=True)):
+  import tensorflow as tf
+  module = tf.saved_model.load({path})
+  outputs = module(images)  # float32 [batch_size, height, width, 3] in [0, 1]
+  outputs = module(images, training=True)  # and regularization_losses""",
+}
 
 
 class _PrintableFormatter(standard_logging.Formatter):

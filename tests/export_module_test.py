@@ -154,6 +154,36 @@ def test_the_summary_as_json(run, network, tmp_path):
   assert set(summary) == names
 
 
+def test_both_formats_and_from_one_to_the_other(run, network, tmp_path):
+  size = ("--height=8", "--width=6", "--nocheck")
+  code, out, err = run(
+    f"--model={network}", *size, "--format=saved_model,hub,json"
+  )
+  assert code == 0, err
+  summaries = json.loads(out)
+  paths = [tmp_path / "module" / name for name in ("hub", "saved_model")]
+  assert [s["format"] for s in summaries] == ["hub", "saved_model"]
+  assert [s["path"] for s in summaries] == list(map(str, paths))
+  assert (paths[0] / "tfhub_module.pb").exists()
+  assert (paths[1] / "fingerprint.pb").exists()
+  for source, wanted in zip(paths, ("saved_model", "hub")):
+    code, out, err = run(
+      f"--model={source}", f"--export_path={tmp_path / wanted}", "--nocheck",
+      f"--format={wanted}",
+    )  # fmt: skip
+    assert code == 0, err
+  assert (tmp_path / "hub" / "tfhub_module.pb").exists()
+  assert (tmp_path / "saved_model" / "fingerprint.pb").exists()
+
+
+def test_an_archive_is_of_one_format(run, network, tmp_path):
+  code, _, err = run(
+    f"--model={network}", "--format=hub,saved_model",
+    f"--archive={tmp_path / 'a.tar.gz'}",
+  )  # fmt: skip
+  assert code == 1 and "one format at a time" in err
+
+
 def test_help_is_quick_and_lists_the_flags():
   """Quick: TensorFlow alone takes seconds to import."""
   script = "from hub_image_export.export_module import cli; cli()"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -120,14 +121,16 @@ ALLOW_CUSTOM_GRADIENTS = _bool(
   "Accept that custom gradients are replaced by TensorFlow's own.",
 )
 # What can be written; more of them may be asked for at once.
-MODULE_FORMATS = ("hub",)
+HUB, SAVED_MODEL = MODULE_FORMATS = ("hub", "saved_model")
 JSON = "json"
 FORMAT = flags.DEFINE(
   _WordsParser([*MODULE_FORMATS, JSON]),
   "format",
   None,
-  "Comma-separated. What is written: hub (a TF1 Hub module; default). And "
-  "json: stdout gets the summary as JSON, and nothing else.",
+  "Comma-separated. What is written: hub (a TF1 Hub module; default) or "
+  "saved_model (a reusable SavedModel, for TensorFlow 2); of both, each in a "
+  "folder of that name in --export_path. And json: stdout gets the summary as "
+  "JSON (a list of two, for both), and nothing else.",
   flag_values=FLAGS,
   serializer=flags.ListSerializer(","),
 )
@@ -147,10 +150,12 @@ CHECKPOINT = CheckpointFlags(FLAGS)
 PUBLISH = PublishFlags(FLAGS)
 
 
-def module_formats() -> list[str]:
-  """Those of --format that are written."""
-  named = [word for word in FORMAT.value or () if word != JSON]
-  return named or [MODULE_FORMATS[0]]
+def export_paths() -> dict[str, str]:
+  """Where each of the formats that are asked for is written."""
+  named = [word for word in MODULE_FORMATS if word in (FORMAT.value or ())]
+  if len(named) < 2:
+    return dict.fromkeys(named or [HUB], EXPORT_PATH.value)
+  return {name: os.path.join(EXPORT_PATH.value, name) for name in named}
 
 
 def as_json() -> bool:

@@ -71,8 +71,14 @@ class PublishFlags:
   def _has_page(self) -> bool:
     return bool(self._page.value or self._publish_dir.value)
 
-  def check(self, overwrite: bool) -> None:
+  def check(self, overwrite: bool, num_modules: int = 1) -> None:
     """Raises what is wrong in any case, before anything is written."""
+    for published in (self._archive, self._page, self._publish_dir):
+      if published.value and num_modules > 1:
+        raise ValueError(
+          f"--{published.name} is of one module, and --format asks for "
+          f"{num_modules}: export one format at a time"
+        )
     if self._archive.value:
       what = f"a {archive.SUFFIX} file"
       path = arguments.check_local_path("--archive", self._archive.value, what)

@@ -129,6 +129,7 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     overwrite: bool = False,
     verify: bool = True,
     check: bool = False,
+    split_groups: bool = False,
     **checkpoint_options: Unpack[CheckpointOptions],
   ) -> Summary:
     """Writes the module as a reusable SavedModel of TensorFlow 2.
@@ -154,10 +155,21 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     updates the moving averages that it reads. Signatures with the tasks' names
     give the endpoints, too.
 
-    Images are `float32 [batch_size, height, width, 3]`, RGB in [0, 1]. Args,
-    returns and raises: see `export`.
+    Images are `float32 [batch_size, height, width, 3]`, RGB in [0, 1].
+
+    Args:
+      path, checkpoint_path, name_transform_fn, overwrite, verify, check,
+        **checkpoint_options: as of `export`.
+      split_groups: compute grouped convolutions group by group, so that the
+        module also runs in TensorFlow 1.15. Off by default: it takes nearly
+        twice as long (RegNet). `export` always does it.
+
+    Returns, raises: as `export`.
     """
-    return self._export_as(
+    arguments.check_bool("split_groups", split_groups)
+    function = self.function if split_groups else self.function.unsplit
+    spec = ImageModuleSpec(self.handler, function, self.interface)
+    return spec._export_as(
       formats.SAVED_MODEL,
       path,
       checkpoint_path,

@@ -36,7 +36,7 @@ def as_source(
       SavedModel, the path of one, or a TF1 Hub module's spec.
     height: of the images, in pixels.
     width: likewise.
-    tasks: which are wanted of a TF1 Hub module; None for all that it has.
+    tasks: which are wanted of a module; None for all that it has.
     output: which of several outputs is wanted, by its name; None for all.
 
   Raises:
@@ -52,7 +52,7 @@ def as_source(
     outputs = None if output is None else {contract.DEFAULT_OUTPUT: output}
     return ModuleFunction(fn, outputs, tasks=tasks).as_source()
   if saved_models.is_loaded(fn):
-    return saved_models.as_source(fn, height, width, output)
+    return saved_models.as_source(fn, height, width, output, tasks)
   source = _as_source(fn, height, width)
   return dataclasses.replace(source, output=output)
 

@@ -10,8 +10,8 @@ from absl import logging
 from hub_image_export import arguments
 from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError
-from hub_image_export.sources import image_input, outputs
-from hub_image_export.sources.source import Source, regularization_losses
+from hub_image_export.sources import image_input, outputs, reusable_modules
+from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted import saved_models as saved_model_code
@@ -78,7 +78,11 @@ def image_size(
 
 
 def as_source(
-  loaded: Any, height: int, width: int, output: str | None = None
+  loaded: Any,
+  height: int,
+  width: int,
+  output: str | None = None,
+  tasks: tuple[str, ...] | None = (),
 ) -> Source:
   """A loaded SavedModel; without `__call__`, its serving signature.
 
@@ -87,6 +91,7 @@ def as_source(
     height, width: of the images, in pixels.
     output: of several outputs, the name of the one that is wanted; or that of
       a signature; or both, "signature/output".
+    tasks: see `reusable_modules.as_source`.
 
   Raises:
     ValueError: it cannot take such images, or nothing says what to call.
@@ -94,21 +99,8 @@ def as_source(
   signature, output = _chosen(loaded, output)
   if signature is not None:
     return _signature_source(loaded, signature, output, height, width)
-  name = "SavedModel"
-  _check_traces(name, private.saved_inputs(loaded), height, width)
-  accepted = [
-    parameter
-    for parameter in ("training", "is_training")
-    if _accepts(loaded, height, width, **{parameter: True})
-    and _accepts(loaded, height, width, **{parameter: False})
-  ]
-  return Source(
-    name=name,
-    call=loaded,
-    training_parameter=accepted[0] if accepted else None,
-    penalties=regularization_losses(loaded),
-    output=output,
-  )
+  _check_traces("SavedModel", private.saved_inputs(loaded), height, width)
+  return reusable_modules.as_source(loaded, height, width, tasks, output)
 
 
 def _check_traces(
@@ -129,16 +121,6 @@ def _check_input(name: str, spec: Any, height: int, width: int) -> None:
   if isinstance(spec, tf.TensorSpec):  # Else only a call can tell.
     shape = spec.shape if spec.shape.rank is not None else None
     image_input.check(name, shape, spec.dtype, height, width)
-
-
-def _accepts(loaded: Any, height: int, width: int, **options: bool) -> bool:
-  """Whether a function restored without its signature takes `options`."""
-  images = tf.TensorSpec([None, height, width, 3], tf.float32)
-  try:
-    tf.compat.v1.wrap_function(lambda x: loaded(x, **options), [images])
-  except (TypeError, ValueError):
-    return False
-  return True
 
 
 def _chosen(loaded: Any, output: str | None) -> tuple[str | None, str | None]:

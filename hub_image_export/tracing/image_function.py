@@ -42,6 +42,12 @@ class ImageFunction:
   layers: tuple[Any, ...] = ()
 
   @property
+  def unsplit(self) -> ImageFunction:
+    """The same with grouped convolutions whole: for later TensorFlow."""
+    variants = tuple(v.unsplit or v for v in self.variants)
+    return dataclasses.replace(self, variants=variants)
+
+  @property
   def inference(self) -> Variant:
     return self.variants[0]
 

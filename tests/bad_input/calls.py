@@ -52,6 +52,10 @@ def _calls(place, target) -> dict[str, tuple[Any, dict[str, Any]]]:
     "make_classification_module": (hie.make_classification_module, network),
     "make_image_module": (hie.make_image_module, tasks),
     "ImageModuleSpec.export": (place.spec.export, export),
+    "ImageModuleSpec.export_saved_model": (
+      place.spec.export_saved_model,
+      export,
+    ),
     "ImageModuleSpec.with_weights": (
       place.spec.with_weights,
       {"checkpoint_path": place.directory / "weights.npz"},

@@ -68,7 +68,7 @@ def _spread(name, parameter):
   if parameter.name == "details":
     names = _names(dataclasses.fields(PageDetails))
     return [name for name in names if name != "format"]
-  if name == "ImageModuleSpec.export":
+  if name.startswith("ImageModuleSpec.export"):
     function = hie.ImageModuleSpec.with_weights
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]

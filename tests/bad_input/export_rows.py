@@ -16,10 +16,9 @@ from tests.bad_input.row import (
   wrong,
 )
 
-_EXPORT, _WITH_WEIGHTS = (
-  "ImageModuleSpec.export",
-  "ImageModuleSpec.with_weights",
-)
+_SAVED_MODEL = "ImageModuleSpec.export_saved_model"
+_EXPORTS = ("ImageModuleSpec.export", _SAVED_MODEL)
+_WITH_WEIGHTS = "ImageModuleSpec.with_weights"
 _EITHER = "True or False"
 
 
@@ -79,12 +78,12 @@ def _checkpoint_path(call: str) -> list[Row]:
   return rows(call, {"checkpoint_path": checkpoint_path})
 
 
-def _export() -> list[Row]:
+def _export(call: str) -> list[Row]:
   failed = hie.ExportError
   function = Made("f", lambda place: id)
   unused = "without checkpoint_path"
   return rows(
-    _EXPORT,
+    call,
     {
       "path": [
         types([None, *values.NOT_PATHS], "directory"),
@@ -104,9 +103,14 @@ def _export() -> list[Row]:
 
 
 ROWS = (
-  *_export(),
-  *_checkpoint_path(_EXPORT),
-  *_weights(_EXPORT, checkpoint_path=file("weights.npz")),
+  *(row for call in _EXPORTS for row in _export(call)),
+  *rows(_SAVED_MODEL, {"split_groups": [types(values.NOT_BOOLS, _EITHER)]}),
+  *(row for call in _EXPORTS for row in _checkpoint_path(call)),
+  *(
+    row
+    for call in _EXPORTS
+    for row in _weights(call, checkpoint_path=file("weights.npz"))
+  ),
   *_checkpoint_path(_WITH_WEIGHTS),
   *rows(_WITH_WEIGHTS, {"checkpoint_path": [types([None], "path")]}),
   *_weights(_WITH_WEIGHTS),

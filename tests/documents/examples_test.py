@@ -195,3 +195,15 @@ def test_every_example_is_run_here():
     if "app.run(main)" in file.read_text("utf-8")
   }
   assert programs == {*EXPORTERS, "examples.fine_tune"}
+
+
+def test_saved_model_learns_by_keras(digits, tmp_path):
+  """TF1 to TF2 in one command, then Keras, of whichever version."""
+  path = tmp_path / "saved_model"
+  run(
+    "hub_image_export.export_module", f"--model={digits[0]}",
+    "--task=classification", "--format=saved_model", f"--export_path={path}",
+  )  # fmt: skip
+  said = run("examples.fine_tune_tf2", f"--module={path}")
+  before, after = numbers(r"Accuracy \w+: ([\d.]+)%", said)
+  assert before < 60 and after > 90

@@ -76,6 +76,14 @@ def test_golden_example_is_its_answer(written):
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_labels_travel_along(tmp_path):
+  model = models.by_name("softmax")
+  labels = ["ä", "b", "c", "d"]
+  spec = model.build(model.make_source("").fn, labels=labels)
+  spec.export_saved_model(tmp_path / "module", verify=False)
+  assert hie.load_labels(tmp_path / "module") == labels
+
+
 def test_loads_for_strangers(written):
   """Nothing in it could touch a consumer's machine (F5)."""
   saved_models.refuse_reaching_out(str(written[0]))

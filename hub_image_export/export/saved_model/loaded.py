@@ -188,8 +188,8 @@ def _without_draws(path: str) -> Iterator[str]:
   with tempfile.TemporaryDirectory(prefix="hub_image_export_") as directory:
     with open(os.path.join(directory, contract.SAVED_MODEL_FILE), "wb") as file:
       file.write(saved.SerializeToString())
-    os.symlink(
-      os.path.join(os.path.abspath(path), contract.VARIABLES_DIR),
-      os.path.join(directory, contract.VARIABLES_DIR),
-    )
+    for name in (contract.VARIABLES_DIR, contract.FINGERPRINT_FILE):
+      os.symlink(
+        os.path.join(os.path.abspath(path), name), os.path.join(directory, name)
+      )
     yield directory

@@ -68,13 +68,24 @@ class Objects:
     library.extend(self._library[name] for name in sorted(self._library))
 
   def checkpoint_graph(self) -> bytes:
-    """The graph of objects, as their checkpoint has it."""
+    """The graph of objects, as their checkpoint has it: without functions.
+
+    TensorFlow 1.15 would tell of each that nothing restores it.
+    """
     graph = TrackableObjectGraph()
     names = {node: name for name, node in self._variables.items()}
-    for i, node in enumerate(self._nodes):
+    kinds = ("user_object", "variable")
+    kept = [
+      i for i, n in enumerate(self._nodes) if n.WhichOneof("kind") in kinds
+    ]
+    numbers = {node: number for number, node in enumerate(kept)}
+    for i in kept:
       copy = graph.nodes.add()
-      for child in node.children:
-        copy.children.add(node_id=child.node_id, local_name=child.local_name)
+      for child in self._nodes[i].children:
+        if child.node_id in numbers:
+          copy.children.add(
+            node_id=numbers[child.node_id], local_name=child.local_name
+          )
       if i in names:
         copy.attributes.add(
           name=_ATTRIBUTE,
@@ -199,6 +210,7 @@ class Objects:
     bare = node.bare_concrete_function
     bare.concrete_function_name = name
     bare.argument_keywords.append(contract.IMAGES)
+    bare.allowed_positional_arguments = 1  # hub.KerasLayer calls it so.
     return len(self._nodes) - 1
 
   def _penalty(self, index: int, part: Part) -> int:

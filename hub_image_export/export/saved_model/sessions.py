@@ -44,17 +44,16 @@ def add_signature(
   Args:
     variables: all that the graph has, whose names are taken.
   """
-  scope = free_scope(names[0], variables)
+  placeholders = {
+    key: free_scope(f"{names[0]}_{key}", variables) for key in signature.inputs
+  }
   call = functions.call_node(
-    f"{scope}_call",
+    free_scope(f"{names[0]}_call", variables),
     function,
-    [
-      *(f"{scope}_{k}" for k in signature.inputs),
-      *(v.name for v in signature.variables),
-    ],
+    [*placeholders.values(), *(v.name for v in signature.variables)],
   )
   for key, spec in signature.inputs.items():
-    node = meta.graph_def.node.add(name=f"{scope}_{key}", op="Placeholder")
+    node = meta.graph_def.node.add(name=placeholders[key], op="Placeholder")
     node.attr["dtype"].type = spec.dtype.as_datatype_enum
     node.attr["shape"].shape.CopyFrom(spec.shape.as_proto())
   meta.graph_def.node.append(call)
@@ -62,7 +61,7 @@ def add_signature(
     definition = meta.signature_def[name]
     definition.method_name = tf.saved_model.PREDICT_METHOD_NAME
     for key, spec in signature.inputs.items():
-      _describe(definition.inputs[key], f"{scope}_{key}:0", spec)
+      _describe(definition.inputs[key], f"{placeholders[key]}:0", spec)
     for i, key in enumerate(sorted(signature.outputs)):
       _describe(
         definition.outputs[key], f"{call.name}:{i}", signature.outputs[key]

@@ -17,6 +17,7 @@ from hub_image_export.graph.portability.batch_norm import (
   average_outside_batch_norm,
 )
 from hub_image_export.graph.portability.convolutions import (
+  depthwise_convolutions,
   pad_before,
   split_grouped_convolutions,
 )
@@ -36,7 +37,8 @@ REWRITES = (
   drop_colocations,  # First: the ops that it names may be replaced below.
   average_outside_batch_norm,  # Before channels_last, which copies what it is.
   channels_last,  # Before all that expect NHWC.
-  split_grouped_convolutions,  # Makes convolutions, some of them depthwise.
+  depthwise_convolutions,
+  split_grouped_convolutions,  # Makes convolutions; slower than what it splits.
   pad_before,  # Of depthwise ones, too; what it leaves has no explicit pads.
   undilate_convolutions,  # Expects no groups.
   multiply_out_einsum,  # Makes matrix products.
@@ -47,12 +49,15 @@ REWRITES = (
 )
 
 
-def make_portable(graph_def: GraphDef) -> GraphDef:
+def make_portable(
+  graph_def: GraphDef, *, split_groups: bool = True
+) -> GraphDef:
   """A copy of the graph after all REWRITES.
 
   Args:
     graph_def: With the static shapes of the outputs (`add_shapes=True`), and
       without calls of functions: what stands in the library keeps its ops.
+    split_groups: False leaves grouped convolutions whole, for later versions.
 
   Returns:
     A graph in which every output has the name that it had, except outputs
@@ -60,7 +65,11 @@ def make_portable(graph_def: GraphDef) -> GraphDef:
   """
   portable = GraphDef()
   portable.CopyFrom(graph_def)
-  counts = {rewrite.__name__: rewrite(portable) for rewrite in REWRITES}
+  counts = {
+    rewrite.__name__: rewrite(portable)
+    for rewrite in REWRITES
+    if split_groups or rewrite is not split_grouped_convolutions
+  }
   done = [f"{name} ({count} ops)" for name, count in counts.items() if count]
   if done:
     logging.info("Rewritten for TensorFlow 1.15: %s", ", ".join(done))

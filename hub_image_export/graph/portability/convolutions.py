@@ -16,23 +16,22 @@ from hub_image_export.tensorflow_api.protos import NodeDef
 
 
 @rewrite_of("Conv2D", "Conv3D")
+def depthwise_convolutions(node: NodeDef, new: Substitution) -> None:
+  """Lets groups of one channel (ConvNeXt has up to 1536) be depthwise ones."""
+  groups = _groups(new)
+  if groups > 1 and _is_depthwise(node, new):
+    new.compute(lambda x, kernel: _depthwise(new, x, kernel, groups))
+
+
+@rewrite_of("Conv2D", "Conv3D")
 def split_grouped_convolutions(node: NodeDef, new: Substitution) -> None:
   """Convolves the groups of a grouped convolution one by one.
 
-  Groups of one channel (ConvNeXt has up to 1536) are a depthwise convolution.
   TF 1.15 has grouped convolution on GPUs only. On CPUs it says "Fused conv
   implementation does not support grouped convolutions", or fails on shapes.
   """
-  (*_, channels), (*_, of_group, _) = (
-    new.input_shape(i) or (None, None) for i in (0, 1)
-  )
-  if not channels or not of_group or channels == of_group:
-    return
-  if new.attr("data_format").startswith("NC"):
-    return
-  groups = channels // of_group
-  if _is_depthwise(node, new):
-    new.compute(lambda x, kernel: _depthwise(new, x, kernel, groups))
+  groups = _groups(new)
+  if groups < 2:
     return
 
   def one_by_one(x: Any, kernel: Any) -> Any:
@@ -40,6 +39,16 @@ def split_grouped_convolutions(node: NodeDef, new: Substitution) -> None:
     return tf.concat([new.like(*pair) for pair in parts], -1)
 
   new.compute(one_by_one)
+
+
+def _groups(new: Substitution) -> int:
+  """How many there are; 1 where that is not known, or not for CPUs."""
+  (*_, channels), (*_, of_group, _) = (
+    new.input_shape(i) or (None, None) for i in (0, 1)
+  )
+  if not channels or not of_group or new.attr("data_format").startswith("NC"):
+    return 1
+  return channels // of_group
 
 
 def _is_depthwise(node: NodeDef, new: Substitution) -> bool:

@@ -88,7 +88,7 @@ _NETWORKS = {
     _conv(_GROUPED, _six_channels, strides=2, padding="SAME"),
     None,
   ),
-  "split_grouped_convolutions, depthwise": (_conv(_SINGLE, **_SAME), "Conv2D"),
+  "depthwise_convolutions": (_conv(_SINGLE, **_SAME), "Conv2D"),
   "pad_before": (
     lambda x: tf.nn.depthwise_conv2d(x, _DEPTHWISE, [1, 1, 1, 1], _PADS),
     None,
