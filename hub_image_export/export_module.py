@@ -46,6 +46,7 @@ from typing import Any
 from absl import flags, logging
 
 from hub_image_export import arguments
+from hub_image_export.checker import prepared
 from hub_image_export.command_line import (
   export_flags,
   flag_words,
@@ -60,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
   with (
     contextlib.redirect_stdout(sys.stderr),
     arguments.written_as(flag_words.write),
+    # Its process imports TensorFlow while this one works.
+    prepared() if export_flags.CHECK.value else contextlib.nullcontext(),
   ):
     summaries = _export(argv)
   if export_flags.as_json():

@@ -9,20 +9,30 @@ names (`tensorflow_api`).
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 
 from hub_image_export import arguments
 from hub_image_export.checker.reading.directory_rules import check_files
 from hub_image_export.checker.report import Finding, Findings, Report, in_order
-from hub_image_export.checker.runner import check_in_subprocess
+from hub_image_export.checker.runner import Workers
 from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack
 
-__all__ = ["DEFAULT_TIMEOUT", "Finding", "Report", "check_module"]
+__all__ = [
+  "DEFAULT_TIMEOUT",
+  "Finding",
+  "Report",
+  "check_module",
+  "check_modules",
+  "prepared",
+]
 
 # Seconds. EfficientNetB7 at 600 x 600 takes about one minute on two cores.
 DEFAULT_TIMEOUT = 600.0
+_MODULE = "a module, or of an archive of one"
 
 
 def check_module(
@@ -49,9 +59,42 @@ def check_module(
     ValueError: `path` is empty, or `timeout` not positive.
     ImportError: TensorFlow or tensorflow_hub cannot be used.
   """
-  path = arguments.check_path("path", path, "a module, or of an archive of one")
+  path = arguments.check_path("path", path, _MODULE)
   arguments.check_bool("static", static)
   timeout = arguments.check_seconds("timeout", timeout)
+  return _check(path, static, timeout, _WORKERS)
+
+
+def check_modules(
+  paths: Sequence[str], *, static: bool, timeout: float, jobs: int
+) -> Iterator[Report]:
+  """Checks modules as `check_module` does; yields reports as paths come.
+
+  Each is read and run in a process of its own: a fork of one of `jobs` that
+  have TensorFlow imported, so that many small modules take little more than
+  one. Each may take all of the memory, and as many threads as there are cores.
+  """
+  paths = [arguments.check_path("path", path, _MODULE) for path in paths]
+  timeout = arguments.check_seconds("timeout", timeout)
+  workers = Workers()
+  with workers.prepared(), concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    pending = [
+      pool.submit(_check, path, static, timeout, workers) for path in paths
+    ]
+    try:
+      for report in pending:
+        yield report.result()
+    finally:
+      pool.shutdown(wait=False, cancel_futures=True)
+      workers.end()
+
+
+# Those that `check_module` takes.
+_WORKERS = Workers()
+prepared = _WORKERS.prepared
+
+
+def _check(path: str, static: bool, timeout: float, workers: Workers) -> Report:
   findings, summary = Findings(), {}
   with contextlib.ExitStack() as stack:
     directory = path
@@ -61,7 +104,8 @@ def check_module(
         directory = stack.enter_context(temporary)
         unpack(path, directory)
       if os.path.isdir(directory):
-        summary = check_in_subprocess(directory, static, timeout, findings)
+        worker = stack.enter_context(workers.one())
+        summary = worker.check(directory, static, timeout, findings)
       else:
         check_files(path, findings)
     except ArchiveError as error:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the process that checks, waits for it, and reads what it found."""
+"""Starts processes that judge, asks them, and reads what they found."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -11,6 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from hub_image_export.checker.report import Findings
@@ -20,35 +23,71 @@ _MAX_RESULT_BYTES = 2**24
 _RESULTS, _ERRORS = "results", "stderr"
 
 
-def check_in_subprocess(
-  directory: str, static: bool, timeout: float, findings: Findings
-) -> dict[str, Any]:
-  """Checks a directory in a process of its own.
+class Worker:
+  """A process that imports TensorFlow, and then judges what it is given."""
 
-  Args:
-    directory: a module's directory, or something taken for one.
-    static: whether to run nothing.
-    timeout: seconds, after which the process is ended.
-    findings: gets what was found.
+  def __init__(self) -> None:
+    """Starts it, and does not wait.
 
-  Returns:
-    The summary.
+    The process's working directory is a folder of its own: `python -m` imports
+    from there first, and a user may stand in the module's directory, which may
+    hold a `json.py`.
+    """
+    self._folder = tempfile.TemporaryDirectory(prefix="check_module_")
+    with open(self._file(_ERRORS), "wb") as stderr:
+      self._process = subprocess.Popen(
+        [sys.executable, "-m", _WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        cwd=self._folder.name,
+        env=_environment(),
+        start_new_session=True,
+        text=True,
+      )
 
-  Raises:
-    ImportError: TensorFlow or tensorflow_hub cannot be used.
-  """
-  with tempfile.TemporaryDirectory(prefix="check_module_") as folder:
-    request = {"directory": os.path.abspath(directory), "static": static}
-    status = _run(folder, request, timeout)
-    found, told = _read(os.path.join(folder, _RESULTS))
-    if "unusable" in told:
-      raise ImportError(told["unusable"])
+  def _file(self, name: str) -> str:
+    return os.path.join(self._folder.name, name)
+
+  @property
+  def ended(self) -> bool:
+    return self._process.poll() is not None
+
+  def check(
+    self, directory: str, static: bool, timeout: float, findings: Findings
+  ) -> dict[str, Any]:
+    """Checks a directory.
+
+    Args:
+      directory: a module's directory, or something taken for one.
+      static: whether to run nothing.
+      timeout: seconds, after which the process is ended.
+      findings: gets what was found.
+
+    Returns:
+      The summary.
+
+    Raises:
+      ImportError: TensorFlow or tensorflow_hub cannot be used.
+    """
+    results = self._file(_RESULTS)
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(results)
+    reply = self._ask(
+      dict(
+        directory=os.path.abspath(directory), static=static, results=results
+      ),
+      timeout,
+    )
+    if "unusable" in reply:
+      raise ImportError(reply["unusable"])
+    found, told = _read(results)
     for finding in found:
       findings.add(**finding)
     if not told.get("done"):
-      stage = told.get("stage")
-      if not stage and status not in (None, -signal.SIGKILL):
-        reason = _tail(os.path.join(folder, _ERRORS))
+      status, stage = reply["status"], told.get("stage")
+      if not stage and self.ended and status not in (None, -signal.SIGKILL):
+        reason = _tail(self._file(_ERRORS))
         raise ImportError(f"The checking process could not start: {reason}")
       text = (
         f"TensorFlow ended with status {status}, as it does when it crashes or "
@@ -62,43 +101,93 @@ def check_in_subprocess(
       findings.add("unloadable", stage or "starting", text)
     return told.get("summary", {})
 
+  def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """What the process tells of a request; its status, or None for too late."""
+    assert self._process.stdin and self._process.stdout
+    with contextlib.suppress(BrokenPipeError):
+      self._process.stdin.write(json.dumps(request) + "\n")
+      self._process.stdin.flush()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+      answer = pool.submit(self._process.stdout.readline)
+      try:
+        line = answer.result(timeout)
+      except concurrent.futures.TimeoutError:
+        return {"status": None}
+      finally:
+        if not answer.done():
+          self.kill()
+    return json.loads(line) if line else {"status": self._process.wait()}
 
-def _run(folder: str, request: dict[str, Any], timeout: float) -> int | None:
-  """Runs the worker; its exit status, or None if it took too long.
+  def kill(self) -> None:
+    """Ends the process and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+      if hasattr(os, "killpg"):
+        os.killpg(self._process.pid, signal.SIGKILL)
+      else:
+        self._process.kill()
+    self._process.wait()
 
-  The worker's working directory is `folder`: `python -m` imports from there
-  first, and a user may stand in the module's directory, which may hold a
-  `json.py`.
-  """
-  results = os.path.join(folder, _RESULTS)
-  command = [sys.executable, "-m", _WORKER, results, json.dumps(request)]
-  with open(os.path.join(folder, _ERRORS), "wb") as stderr:
-    process = subprocess.Popen(
-      command,
-      stdin=subprocess.DEVNULL,
-      stdout=subprocess.DEVNULL,
-      stderr=stderr,
-      cwd=folder,
-      env=_environment(),
-      start_new_session=True,
-    )
+  def close(self) -> None:
+    self.kill()
+    for pipe in (self._process.stdin, self._process.stdout):
+      if pipe:
+        # What could not be told to a process that ended is told to nobody.
+        with contextlib.suppress(BrokenPipeError):
+          pipe.close()
+    self._folder.cleanup()
+
+
+class Workers:
+  """Processes for several threads to use, one module after another."""
+
+  def __init__(self) -> None:
+    self._lock = threading.Lock()
+    self._wanted = 0
+    self._waiting: list[Worker] = []
+    self._busy: set[Worker] = set()
+
+  @contextlib.contextmanager
+  def prepared(self) -> Iterator[None]:
+    """Starts a process, and lets those that are used wait to be used again.
+
+    When the last such block is left, all of them end.
+    """
+    with self._lock:
+      self._wanted += 1
+      if not self._waiting:
+        self._waiting.append(Worker())
     try:
-      return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-      return None
+      yield
     finally:
-      if process.poll() is None:
-        _kill(process)
+      with self._lock:
+        self._wanted -= 1
+        ended = [] if self._wanted else self._waiting
+        self._waiting = self._waiting if self._wanted else []
+      for worker in ended:
+        worker.close()
 
+  @contextlib.contextmanager
+  def one(self) -> Iterator[Worker]:
+    """One that waits, or a new one."""
+    with self._lock:
+      worker = self._waiting.pop() if self._waiting else Worker()
+      self._busy.add(worker)
+    try:
+      yield worker
+    finally:
+      with self._lock:
+        self._busy.remove(worker)
+        again = self._wanted and not worker.ended
+        if again:
+          self._waiting.append(worker)
+      if not again:
+        worker.close()
 
-def _kill(process: subprocess.Popen) -> None:
-  """Ends the worker and whatever it started."""
-  with contextlib.suppress(ProcessLookupError, PermissionError):
-    if hasattr(os, "killpg"):
-      os.killpg(process.pid, signal.SIGKILL)
-    else:
-      process.kill()
-  process.wait()
+  def end(self) -> None:
+    """Ends the processes that are used: their modules are given up."""
+    with self._lock:
+      for worker in self._busy:
+        worker.kill()
 
 
 def _environment() -> dict[str, str]:
@@ -112,6 +201,8 @@ def _environment() -> dict[str, str]:
     "PYTHONPATH": os.pathsep.join(paths),
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # NumPy's threads would start at its import, before the process forks.
+    "OPENBLAS_NUM_THREADS": "1",
   }
 
 

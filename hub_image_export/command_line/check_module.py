@@ -4,6 +4,7 @@
   check_module PATH…
   check_module --format=json --strict module.tar.gz
   check_module --static downloaded/module
+  check_module --jobs=4 hub/*/*
 
 A path is a module's directory or a tar archive of one. Modules are read and
 run in processes of their own, with bounded time and memory; ops that touch
@@ -18,11 +19,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from hub_image_export.checker import DEFAULT_TIMEOUT, Report, check_module
+from hub_image_export import progress
+from hub_image_export.checker import DEFAULT_TIMEOUT, Report, check_modules
 from hub_image_export.command_line import run as command_line
 
 EXIT_NOT_CONFORMING = 2
@@ -48,6 +50,13 @@ _TIMEOUT = flags.DEFINE_float(
   lower_bound=0.1,
   flag_values=_FLAGS,
 )
+_JOBS = flags.DEFINE_integer(
+  "jobs",
+  1,
+  "How many modules are checked at a time.",
+  lower_bound=1,
+  flag_values=_FLAGS,
+)
 command_line.define_debug(_FLAGS)
 
 
@@ -60,8 +69,7 @@ def main(argv: Sequence[str]) -> int:
       "check_module path/to/module"
     )
   reports = []
-  for path in paths:
-    report = check_module(path, static=_STATIC.value, timeout=_TIMEOUT.value)
+  for report in _checked(paths):
     reports.append(report)
     if _FORMAT.value == "text":
       command_line.tell(str(report))
@@ -69,6 +77,18 @@ def main(argv: Sequence[str]) -> int:
     found = [report.to_json() for report in reports]
     command_line.tell(json.dumps(found, indent=2))
   return max(_exit_code(report) for report in reports)
+
+
+def _checked(paths: Sequence[str]) -> Iterator[Report]:
+  """The reports, in the order of the paths; tells how many there are."""
+  reports = check_modules(
+    paths, static=_STATIC.value, timeout=_TIMEOUT.value, jobs=_JOBS.value
+  )
+  # On a terminal, reports in text show by themselves how far it is.
+  silent = _FORMAT.value == "text" and sys.stdout.isatty()
+  counted = paths if silent else progress.shown(paths, "Checking modules")
+  for _, report in zip(counted, reports):
+    yield report
 
 
 def _exit_code(report: Report) -> int:

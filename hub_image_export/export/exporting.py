@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from hub_image_export import progress
-from hub_image_export.checker import Report, check_module
+from hub_image_export.checker import Report, check_module, prepared
 from hub_image_export.errors import CheckError
 from hub_image_export.export import formats, golden, manifest, verification
 from hub_image_export.export.formats import Format
@@ -36,7 +37,10 @@ def export(
     spec: an `ImageModuleSpec`.
     module_format: that of the module.
   """
-  with full_collections_paused():
+  with (
+    prepared() if check else contextlib.nullcontext(),
+    full_collections_paused(),
+  ):
     return run_eagerly(
       lambda: _export(spec, path, overwrite, verify, check, module_format)
     )

@@ -94,7 +94,7 @@ class ImageModuleSpec(private_hub.GraphsSpec):
         rest of an export.
       check: let `check_module` judge the module before it is put into place,
         and fail on errors. Off by default: it takes a process of its own,
-        and several times what verification takes.
+        which imports TensorFlow meanwhile, and builds the module with hub.
       **checkpoint_options: further arguments of `with_weights`.
 
     Returns:

@@ -5,15 +5,18 @@ The rest of the package takes `tf` and `hub` from here, and only from here.
 tensorflow_hub 0.15 is the last version that has `hub.Module`. It inherits, for
 a class that nothing here uses, from `tf.compat.v1.estimator.Exporter`, which
 TensorFlow 2.16 deleted; a stand-in for that one class is all that it needs to
-work on any later version.
+work on any later version. A process that does `without_keras` has one for
+`hub.KerasLayer`, too.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from typing import Any
 
+from hub_image_export.tensorflow_api import without_keras
 from hub_image_export.version import installed
 
 _PIP = (
@@ -47,18 +50,33 @@ def _import_tensorflow() -> Any:
 
 
 def _provide_estimator(tensorflow: Any) -> None:
-  """Sets a stand-in for the module that TensorFlow 2.16 deleted."""
+  """Sets a stand-in for the module that TensorFlow 2.16 deleted.
+
+  It is there in TensorFlow 2.15, and its import takes a tenth of the time.
+  """
   # Its import by name would cost a quarter of a second where it is there.
-  if hasattr(tensorflow.compat.v1, "estimator"):
+  there = hasattr(tensorflow.compat.v1, "estimator")
+  if there and not without_keras.is_left_out():
     return
   estimator: Any = types.ModuleType("tensorflow.compat.v1.estimator")
   estimator.Exporter = type("Exporter", (), {})
-  tensorflow.compat.v1.estimator = estimator
+  # Not the same module on TensorFlow 2.15.
+  by_name = importlib.import_module("tensorflow.compat.v1")
+  for module in (tensorflow.compat.v1, by_name):
+    module.estimator = estimator  # type: ignore[union-attr]
   sys.modules[estimator.__name__] = estimator
+
+
+def _provide_keras(tensorflow: Any) -> None:
+  """Sets a stand-in for Keras in a process that does without."""
+  if without_keras.is_left_out():
+    layers = types.SimpleNamespace(Layer=object)
+    tensorflow.keras = types.SimpleNamespace(layers=layers)
 
 
 def _import_hub(tensorflow: Any) -> Any:
   _provide_estimator(tensorflow)
+  _provide_keras(tensorflow)
   try:
     import tensorflow_hub
   except ImportError as error:

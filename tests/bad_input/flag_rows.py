@@ -194,6 +194,7 @@ _PUBLISH = (
 _CHECKER = (
   *_rows(CHECK, VALUE, "format", ["xml", "JSON", ""], "one of text, json"),
   *_rows(CHECK, VALUE, "timeout", ["0", "-1", "nan"], "number"),
+  *_rows(CHECK, VALUE, "jobs", ["0", "-1"], "positive integer"),
 )
 _SPARK = {"master": "local[1]", "output": "{target}/a.parquet"}
 _RUNNER = (

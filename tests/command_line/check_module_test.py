@@ -46,10 +46,12 @@ def _report(*severities):
 
 @pytest.fixture
 def reports(monkeypatch):
-  """Lets `check_module` answer what is in this dict."""
+  """Lets the check answer what is in this dict."""
   found = {}
   monkeypatch.setattr(
-    check_module_main, "check_module", lambda path, **_: found[path]
+    check_module_main,
+    "check_modules",
+    lambda paths, **_: (found[path] for path in paths),
   )
   return found
 
@@ -124,6 +126,7 @@ def test_json_is_a_list_of_reports(reports, capsys):
     (["--format=xml", "x"], "text, json"),
     (["--timeout=soon", "x"], "timeout"),
     (["--timeout=-1", "x"], "timeout"),
+    (["--jobs=0", "x"], "jobs"),
     ([], "Got no path"),
   ],
 )
