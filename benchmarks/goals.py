@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from benchmarks import startup
+from benchmarks import startup, whole
 from benchmarks.measure import TOTAL
 
 Row = dict[str, Any]
@@ -62,6 +62,7 @@ def _export(rows: list[Row]) -> Iterator[Goal]:
     ("ours", "by_hand", "seconds", 0.15),
     ("ours", "floor", "seconds", 1.5),
     ("verified", "by_hand", "seconds", 0.5),
+    ("checked", "verified", "seconds", 1.6),
     ("ours", "by_hand", "graph_bytes", 0.35),
   ):
     found = ratios(rows, key, over, under)
@@ -108,11 +109,23 @@ def _startup(rows: list[Row]) -> Iterator[Goal]:
   yield f"seconds of {startup.HELP}", of_help, 0.3, False
 
 
+def _whole(rows: list[Row]) -> Iterator[Goal]:
+  for over, under, limit in (
+    (whole.CHECK, startup.BASELINE, 1.6),
+    (whole.EXPORT, whole.EXPORT_KERAS, 1.1),
+    (whole.CHECK_MANY, whole.CHECK_ONE, 6.0),
+  ):
+    for key in ("seconds", "cpu"):
+      ratio = _median(rows, key, what=over) / _median(rows, key, what=under)
+      yield f"{over} / {under}, whole processes, {key}", ratio, limit, False
+
+
 _GOALS: dict[str, Callable[[list[Row]], Iterator[Goal]]] = {
   "export": _export,
   "throughput": _throughput,
   "growth": _growth,
   "startup": _startup,
+  "whole": _whole,
 }
 
 

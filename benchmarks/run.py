@@ -20,7 +20,15 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import goals, growth, models, processes, startup, ways
+from benchmarks import (
+  goals,
+  growth,
+  models,
+  processes,
+  startup,
+  ways,
+  whole,
+)
 
 _THROUGHPUT_ROUNDS = 5
 _CONSUMED = ("ours", "by_hand")
@@ -29,12 +37,10 @@ Rows = Iterator[tuple[str, dict[str, Any]]]
 
 
 def export(names: list[str], repeats: int) -> Rows:
-  """All ways, for each model; with the checker, in the first round only."""
+  """All ways, for each model."""
   for name in names:
     for number in range(repeats):
       for way in ways.WAYS:
-        if way == "checked" and number:
-          continue
         with tempfile.TemporaryDirectory() as directory:
           row = _export_once(name, way, directory)
         yield "export", {**row, "round": number}
@@ -80,6 +86,11 @@ def start_up(repeats: int) -> Rows:
     yield "startup", row
 
 
+def whole_processes(rounds: int) -> Rows:
+  for row in whole.run(rounds):
+    yield "whole", row
+
+
 def depth(repeats: int) -> Rows:
   """Tracing from deep down, with and without room on the call stack."""
   for number in range(repeats):
@@ -96,6 +107,7 @@ def _export_once(name: str, way: str, directory: str) -> dict[str, Any]:
 # A line is drawn through all sizes, each of which adds to its sureness.
 _REPEATS = {
   "export": 3, "consumer": 3, "growth": 2, "startup": 7, "depth": 5,
+  "whole": 3,
 }  # fmt: skip
 
 
@@ -105,6 +117,7 @@ _PARTS = {
   "growth": lambda names, repeats: grow(repeats, growth.SIZES),
   "startup": lambda names, repeats: start_up(repeats),
   "depth": lambda names, repeats: depth(repeats),
+  "whole": lambda names, repeats: whole_processes(repeats),
 }
 
 

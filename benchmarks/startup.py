@@ -27,7 +27,7 @@ except ImportError:
 BASELINE = "tensorflow and tensorflow_hub"
 EVERYTHING = "hub_image_export, and every public name of it"
 HELP = "export_module --help"
-_IMPORTS = {
+IMPORTS = {
   BASELINE: f"import tensorflow\n{_ESTIMATOR}\nimport tensorflow_hub",
   "hub_image_export": "import hub_image_export",
   EVERYTHING: (
@@ -47,7 +47,7 @@ def run(repeats: int) -> list[dict[str, Any]]:
   """Seconds of each import, in its process, and of the whole of `--help`."""
   rows = []
   for number in range(repeats):
-    for what, statements in _IMPORTS.items():
+    for what, statements in IMPORTS.items():
       output = processes.run_python("-c", _TIMED.format(statements=statements))
       seconds = float(output.splitlines()[-1])
       rows.append({"what": what, "round": number, "seconds": seconds})

@@ -17,6 +17,7 @@ from benchmarks import (
   run,
   startup,
   ways,
+  whole,
 )
 
 
@@ -81,6 +82,15 @@ def test_startup_measures_imports_and_help():
   assert min(seconds.values()) > 0
 
 
+@pytest.mark.slow
+def test_whole_processes_are_measured_with_their_children():
+  rows = {row["what"]: row for row in whole.run(1)}
+  assert rows[whole.CHECK]["cpu"] > rows[startup.BASELINE]["cpu"] / 4
+  found = list(goals.goals({"whole": list(rows.values())}))
+  assert len(found) == 6
+  assert all(0.1 < measured < 20 for _, measured, _, _ in found)
+
+
 def test_growth_exports_networks_of_that_size(tmp_path):
   for axis, size in (("variables", 3), ("bytes", 32_000)):
     path = tmp_path / axis
@@ -119,7 +129,13 @@ def test_what_is_linear_and_what_is_not():
 @pytest.mark.parametrize(("ours", "reached"), [(1.4, True), (1.6, False)])
 def test_goals_tell_what_is_reached(ours, reached):
   """Two models that took `ours` seconds, and by hand 10."""
-  seconds = {"by_hand": 10.0, "floor": 1.0, "verified": 4.0, "ours": ours}
+  seconds = {
+    "by_hand": 10.0,
+    "floor": 1.0,
+    "verified": 4.0,
+    "checked": 6.0,
+    "ours": ours,
+  }
   rows = [
     {
       "model": model,
@@ -142,6 +158,7 @@ def test_goals_tell_what_is_reached(ours, reached):
   assert found["ours / by_hand, seconds"] == (pytest.approx(ours / 10), reached)
   assert found["ours / floor, seconds"] == (pytest.approx(ours), reached)
   assert found["verified / by_hand, seconds"] == (pytest.approx(0.4), True)
+  assert found["checked / verified, seconds"] == (pytest.approx(1.5), True)
   assert found["ours / by_hand, graph_bytes"] == (pytest.approx(0.3), True)
   peak = f"MB at the peak, less 1.3 × the weights, {models.DEFAULT[0]}"
   assert found[peak] == (pytest.approx(64), True)
