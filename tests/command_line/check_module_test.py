@@ -122,7 +122,7 @@ def test_json_is_a_list_of_reports(reports, capsys):
   ("arguments", "told"),
   [
     (["--strickt", "x"], "Did you mean --strict?"),
-    (["--zzz", "x"], "The flags are --format"),
+    (["--zzz", "x"], "The flags are --debug"),
     (["--format=xml", "x"], "text, json"),
     (["--timeout=soon", "x"], "timeout"),
     (["--timeout=-1", "x"], "timeout"),
