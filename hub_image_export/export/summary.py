@@ -41,6 +41,7 @@ class Summary:
     image_size: expected height and width in pixels (C16).
     variants: "inference", and "train" where there is one, with the oldest
       TensorFlow for each.
+    fine_tuned_from: the oldest TensorFlow that fine-tunes the last of them.
     signatures: from signature to outputs, from output to its shape.
   """
 
@@ -49,6 +50,7 @@ class Summary:
   signatures: dict[str, dict[str, str]]
   num_parameters: int
   format: str = "hub"
+  fine_tuned_from: str = ""
   path: str = ""
   archive: str = ""
   archive_sha256: str = ""
@@ -78,6 +80,7 @@ class Summary:
         }
       ),
       num_parameters=weights.parameter_count(spec.function.variables),
+      fine_tuned_from=spec.function.variants[-1].fine_tuned_from,
     )
 
   @contextlib.contextmanager
@@ -107,7 +110,8 @@ class Summary:
       f"Images:     {height}x{width} RGB in "
       f"[{contract.PIXEL_MIN:g}, {contract.PIXEL_MAX:g}]",
       "Variants:   "
-      + ", ".join(f"{k} (TF >= {v})" for k, v in self.variants.items()),
+      + ", ".join(f"{k} (TF >= {v})" for k, v in self.variants.items())
+      + self._fine_tuning(),
       "Signatures:",
       *(
         f"  {name}: {outputs[contract.DEFAULT_OUTPUT]}"
@@ -131,6 +135,12 @@ class Summary:
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)
+
+  def _fine_tuning(self) -> str:
+    """What more that takes than the last variant alone."""
+    if self.fine_tuned_from in ("", *list(self.variants.values())[-1:]):
+      return ""
+    return f"; fine-tuning TF >= {self.fine_tuned_from}"
 
   def _verdict(self) -> str:
     """For each variant what was compared, and the largest difference."""

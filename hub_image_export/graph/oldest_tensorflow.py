@@ -157,10 +157,13 @@ def _missing_gradient(node: NodeDef, trained: Trained) -> str | None:
 
 
 def _on_gradient_path(by_name: dict[str, NodeDef]) -> set[str]:
-  """Nodes that depend on a real-valued variable by real-valued tensors."""
-  found: set[str] = set()
+  """Nodes that depend on a real-valued variable by real-valued tensors.
+
+  In the body of a function any argument may come from one.
+  """
   pending = list(by_name)
   sources = {name: _sources(node) for name, node in by_name.items()}
+  found = {s for names in sources.values() for s in names if s not in by_name}
   grown = True
   while grown:
     before = len(found)
@@ -169,7 +172,7 @@ def _on_gradient_path(by_name: dict[str, NodeDef]) -> set[str]:
         found.add(name)
     pending = [name for name in pending if name not in found]
     grown = len(found) > before
-  return {name for name in found if not _is_variable(by_name[name])}
+  return {n for n in found & by_name.keys() if not _is_variable(by_name[n])}
 
 
 def _sources(node: NodeDef) -> list[str]:

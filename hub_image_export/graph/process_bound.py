@@ -36,10 +36,12 @@ def fill_constants(graph_def: GraphDef, captured: dict[str, Any]) -> None:
     value = captured[node.name]
     if value.dtype in (tf.resource, tf.variant):
       users = [n for n in graph_def.node if node.name in data_inputs(n)]
+      if not users:  # Batch renorm captures variables that nothing reads.
+        continue
       raise ValueError(
-        f"the op {users[0].name if users else node.name!r} uses a "
-        f"{users[0].op if users else 'resource'} resource that is no variable "
-        "(a lookup table, say): a module cannot hold it. Replace it by tensors"
+        f"the op {users[0].name!r} ({users[0].op}) uses a resource that is no "
+        "variable (a lookup table, say): a module cannot hold it. Replace it "
+        "by tensors"
       )
     node.op = "Const"
     for key in ("shape", "_user_specified_name"):

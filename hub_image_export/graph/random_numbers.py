@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub_image_export.graph import graph_defs
+from hub_image_export.graph.called_functions import CHOICES, called
 from hub_image_export.graph.dropout import dropout_on
 from hub_image_export.graph.graph_defs import ASSIGNMENTS
 from hub_image_export.graph.portability.substitution import (
@@ -53,17 +54,28 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
 
 
 def random_ops(graph_def: GraphDef, tensors: Iterable[str]) -> list[str]:
-  """Names of the ops behind `tensors` that draw new numbers at each run.
+  """The ops behind `tensors` that draw new numbers at each run, for messages.
 
   Includes calls of functions, and control flow, that have such ops inside.
+  Those of branches are told with the branch.
   """
   wanted = graph_defs.ancestors(graph_def, tensors)
   drawing = _drawing_functions(graph_def)
   return [
-    node.name
+    f"{node.name}{_branch(node, drawing)}"
     for node in graph_def.node
     if node.name in wanted and _draws(node, drawing)
   ]
+
+
+def _branch(node: NodeDef, drawing: set[str]) -> str:
+  """Which of an op's branches draws."""
+  if node.op not in CHOICES:
+    return f" ({node.op})"
+  drawn = [reference.name in drawing for reference in called(node)]
+  names = ["True", "False"] if "If" in node.op else map(str, range(len(drawn)))
+  found = " and ".join(name for name, draws in zip(names, drawn) if draws)
+  return f" ({node.op}, in its branch for {found})"
 
 
 class _Plainly:
@@ -142,8 +154,7 @@ def _draws(node: NodeDef, functions: set[str]) -> bool:
   if node.op in PLAIN_DRAWS or node.op in GENERATOR_OPS:
     return True
   return bool(functions) and (
-    node.op in functions
-    or any(value.func.name in functions for value in node.attr.values())
+    node.op in functions or any(f.name in functions for f in called(node))
   )
 
 

@@ -142,6 +142,37 @@ def calls_go_through(around: Callable[..., Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def spectral_norms_converted() -> Iterator[None]:
+  """Lets a layer of Keras 2 ask a tensor with `if` while it is traced.
+
+  `SpectralNormalization.normalize_weights` does (Keras 2.13 to 2.15, tf_keras).
+  Autograph leaves Keras alone by its rules, but not a function that it is
+  given. The class is changed for the duration of the context.
+  """
+  originals = [
+    (cls, cls.normalize_weights)
+    for cls in layer_classes(["SpectralNormalization"])
+    if hasattr(cls, "normalize_weights")
+  ]
+
+  def converted(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda layer: _converted(original)(layer)
+
+  for cls, original in originals:
+    cls.normalize_weights = converted(original)  # type: ignore[attr-defined]
+  try:
+    yield
+  finally:
+    for cls, original in originals:
+      cls.normalize_weights = original  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _converted(function: Callable[..., Any]) -> Callable[..., Any]:
+  return tf.autograph.to_graph(function)
+
+
+@contextlib.contextmanager
 def weights_take_at_most(most: int) -> Iterator[None]:
   """Raises ValueError where layers make weights of more bytes altogether.
 

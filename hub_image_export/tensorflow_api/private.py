@@ -8,8 +8,10 @@ it also fails where a private name is used outside of this room.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hub_image_export.tensorflow_api.compat import tf
@@ -138,6 +140,32 @@ def arguments(graph: Graph) -> list[Tensor]:
 def variables(graph: Graph) -> list[Any]:
   """The variables that the function read or made."""
   return list(graph.variables)
+
+
+@contextlib.contextmanager
+def variables_tell_their_ops() -> Iterator[None]:
+  """Lets `variable.op` have a name and a type where the variable is eager.
+
+  In a trace the variables of TF1 functions are. TF1 code knows variables by
+  `variable.op.name`; that is a property of all resource variables, of which
+  `tf.Variable` has none of its own. Since TensorFlow 1.11.
+  """
+  module = importlib.import_module(
+    "tensorflow.python.ops.resource_variable_ops"
+  )
+  cls, original = module.BaseResourceVariable, module.BaseResourceVariable.op
+
+  def op(variable: Any) -> Any:
+    if not hasattr(variable.handle, "numpy"):
+      return original.fget(variable)
+    name = variable.name.partition(":")[0]
+    return types.SimpleNamespace(name=name, type="VarHandleOp", device="")
+
+  cls.op = property(op)
+  try:
+    yield
+  finally:
+    cls.op = original
 
 
 def hide_wrap_function(graph: Graph) -> None:

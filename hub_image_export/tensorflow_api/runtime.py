@@ -57,15 +57,18 @@ def quiet() -> Iterator[None]:
 
 
 def run_eagerly(function: Callable[[], Result]) -> Result:
-  """Runs `function` with eager execution, even from inside a TF1 graph.
+  """Runs `function` eagerly, also in a TF1 graph or a strategy's scope.
+
+  In the scope of a `tf.distribute.Strategy` traces would make and read
+  variables of replicas, whose handles are no trace's.
 
   Raises:
     RuntimeError: eager execution is disabled for the whole process.
   """
-  if tf.executing_eagerly():
+  if tf.executing_eagerly() and not tf.distribute.has_strategy():
     return function()
   with concurrent.futures.ThreadPoolExecutor(1) as pool:
-    # Graphs and sessions are defaults of a thread, not of the process.
+    # Graphs, sessions and strategies are a thread's, not the process's.
     if pool.submit(tf.executing_eagerly).result():
       return pool.submit(function).result()
   raise RuntimeError(

@@ -130,7 +130,10 @@ def observe(
   with one_trace_at_a_time:
     _active.recorded = recorded
     try:
-      with keras_packages.calls_go_through(observed):
+      with (
+        keras_packages.calls_go_through(observed),
+        keras_packages.spectral_norms_converted(),
+      ):
         yield recorded
     finally:
       _active.recorded = None

@@ -88,6 +88,14 @@ def tell_of_changes(variants: list[Variant]) -> None:
         variant.oldest_tensorflow,
         " ".join(variant.needs_newer[:3]),
       )
+  last = variants[-1]
+  if last.fine_tuned_from != last.oldest_tensorflow:
+    logging.warning(
+      "Fine-tuning the %s variant needs TensorFlow %s or newer: %s",
+      last.name,
+      last.fine_tuned_from,
+      " ".join(last.fine_tuning_needs_newer[:3]),
+    )
 
 
 def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:

@@ -172,6 +172,7 @@ def compute(
     if options and training:
       hook = stack.enter_context(momentum_as(options[momentum]))
     layers = stack.enter_context(observe(hook))
+    stack.enter_context(private.variables_tell_their_ops())
     returned = _call(plan.source, pixels, training, options, convert)
     results = plan.request.interpret(
       plan.source.wanted(returned), layers, plan.source.name

@@ -13,6 +13,7 @@ from absl import logging
 from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients,
+  fixed_flow,
   inline,
   logits,
   portability,
@@ -57,6 +58,8 @@ class Variant:
     needs_newer: why that is not 1.15: a sentence for each op to blame.
     unsplit: the same with grouped convolutions whole, which later versions
       compute faster; None where there are none.
+    fine_tuned_from: the oldest version that differentiates it, too.
+    fine_tuning_needs_newer: likewise.
   """
 
   tags: frozenset[str]
@@ -70,6 +73,8 @@ class Variant:
   activations: dict[str, str] = dataclasses.field(default_factory=dict)
   oldest_tensorflow: str = ""
   needs_newer: tuple[str, ...] = ()
+  fine_tuned_from: str = ""
+  fine_tuning_needs_newer: tuple[str, ...] = ()
   rewritten: tuple[str, ...] = ()
   unsplit: Variant | None = None
 
@@ -120,6 +125,10 @@ class _Traced(NamedTuple):
 
 def _inline_calls(variant: Variant, traced: _Traced) -> None:
   variant.graph_def = inline.inline_calls(traced.trace.graph_def)
+
+
+def _resolve_fixed_flow(variant: Variant, traced: _Traced) -> None:
+  variant.graph_def = fixed_flow.without_fixed_flow(variant.graph_def)
 
 
 def _fill_constants(variant: Variant, traced: _Traced) -> None:
@@ -244,6 +253,10 @@ def _assign_after_reads(variant: Variant, traced: _Traced) -> None:
 def _find_oldest_tensorflow(variant: Variant, traced: _Traced) -> None:
   oldest, reasons = oldest_tensorflow(variant.graph_def, variant.is_training)
   variant.oldest_tensorflow, variant.needs_newer = oldest, tuple(reasons)
+  if not variant.is_training:
+    oldest, reasons = oldest_tensorflow(variant.graph_def, training=True)
+  variant.fine_tuned_from = oldest
+  variant.fine_tuning_needs_newer = tuple(reasons)
 
 
 def _drop_private_attributes(variant: Variant, traced: _Traced) -> None:
@@ -263,6 +276,7 @@ def _keep_used_variables(variant: Variant, traced: _Traced) -> None:
 # In this order, each for the reason that stands beside it.
 PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
   (_inline_calls, "first: all others look at one graph, not into calls"),
+  (_resolve_fixed_flow, "makes calls, and inlines them: nothing is judged yet"),
   (_fill_constants, "before anything asks what a variable is, and what not"),
   (_make_values_of_state, "needs inlined bodies, and all control inputs"),
   (_draw_fresh, "needs values: then seeds are not hidden in branches"),

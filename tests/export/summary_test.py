@@ -8,6 +8,8 @@ import os
 import pytest
 
 import hub_image_export as hie
+from hub_image_export.tensorflow_api.compat import tf
+from tests.conformance.warnings_of import warnings_of
 from tests.support import models
 
 
@@ -74,3 +76,28 @@ def test_without_verification(tmp_path):
   assert summary.differences == []
   assert summary.num_parameters == 0
   assert "Verified:   no" in str(summary)
+
+
+def test_what_fine_tuning_takes_without_a_training_variant(tmp_path, caplog):
+  """TensorFlow 1.15 runs loops, but has no gradient for them."""
+  weight = tf.Variable([0.5, 0.5, 0.7])
+
+  def fn(images):
+    return tf.while_loop(
+      lambda x: tf.reduce_sum(x) > 3.0,
+      lambda x: x * weight,
+      [tf.reduce_mean(images, [1, 2])],
+    )[0]
+
+  build = models.by_name("sequential").build
+  specs = []
+  (message,) = warnings_of(caplog, lambda: specs.append(build(fn)))
+  here = ".".join(tf.__version__.split(".")[:2])
+  assert f"Fine-tuning the inference variant needs TensorFlow {here}" in message
+  summary = specs[0].export(tmp_path / "module")
+  assert summary.variants == {"inference": "1.15"}
+  assert f"(TF >= 1.15); fine-tuning TF >= {here}" in str(summary)
+
+
+def test_fine_tuning_is_not_told_of_where_it_takes_no_more(exported):
+  assert "fine-tuning" not in str(exported[1])

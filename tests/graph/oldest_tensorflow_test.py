@@ -12,8 +12,9 @@ _WEIGHT = tf.Variable([0.1, 0.2, 0.3])
 
 
 def _loop(images):
-  body = lambda i, x: (i + 1, x * _WEIGHT)  # noqa: E731
-  return tf.while_loop(lambda i, _: i < 3, body, [0, images])[1]
+  return tf.while_loop(
+    lambda x: tf.reduce_sum(x) > 3.0, lambda x: x * _WEIGHT, [images]
+  )
 
 
 def _blamed(network, training=True):
@@ -60,6 +61,16 @@ def test_missing_gradient_counts_in_training_only():
   assert "While" in reasons[0]
   assert "gradient" in reasons[0]
   assert _blamed(_loop, training=False) == ("1.15", [])
+
+
+def test_missing_gradient_in_a_branch():
+  def network(x):
+    diagonal = lambda: tf.einsum("bhhc->bhc", x * _WEIGHT)  # noqa: E731
+    return tf.cond(x[0, 0, 0, 0] > 0.0, diagonal, lambda: x[0])
+
+  _, reasons = _blamed(network)
+  assert any("Einsum" in reason for reason in reasons)
+  assert _blamed(network, training=False) == ("1.15", [])
 
 
 def test_missing_gradient_before_all_variables_is_no_matter():

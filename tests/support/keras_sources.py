@@ -218,6 +218,20 @@ def classifier(activation=None, name="classifier") -> Source:
   return Source(fn=source.fn, owner=source.owner, call=call)
 
 
+def recurrent() -> Source:
+  """Loops over the rows of an image, two of which have equal bodies."""
+  model = keras.Sequential(
+    [
+      layers.InputLayer(SHAPE),
+      layers.Reshape((HEIGHT, WIDTH * 3)),
+      layers.GRU(5, return_sequences=True),
+      layers.GRU(5, return_sequences=True),
+      layers.Bidirectional(layers.LSTM(4)),
+    ]
+  )
+  return as_source(model)
+
+
 def softmax_classifier() -> Source:
   return classifier("softmax")
 

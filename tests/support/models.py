@@ -108,6 +108,7 @@ def _kinds() -> list[TinyModel]:
     TinyModel("adapted", k.adapted, {FEATURES: 4}, trains=False, updates=0),
     TinyModel("softmax", k.softmax_classifier, {CLASSES: 4}),
     TinyModel("sigmoid", k.sigmoid_classifier, {CLASSES: 4}),
+    TinyModel("recurrent", k.recurrent, {FEATURES: 8}, trains=False, updates=0),
     TinyModel(
       "feature_layer",
       k.classifier_with_features,

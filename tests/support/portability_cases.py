@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export.graph import (
+  fixed_flow,
   graph_defs,
   inline as functions,
   random_numbers as randomness,
@@ -53,7 +54,8 @@ class Case:
     fresh = randomness.draw_fresh(self.graph_def, state)
     kept = {k: v for k, v in self.variables.items() if k not in state}
     case = dataclasses.replace(self, graph_def=fresh, variables=kept)
-    return case.pruned().rewritten(make_portable).pruned()
+    case = case.pruned().rewritten(fixed_flow.without_fixed_flow)
+    return case.rewritten(make_portable).pruned()
 
   def updates(self) -> list[str]:
     return [n.name for n in self.graph_def.node if n.op in _ASSIGNMENTS]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from hub_image_export.tensorflow_api.compat import tf
 from tests.support.keras_sources import (
-  HAS_KERAS_2,
   HEIGHT,
   SHAPE,
   WIDTH,
@@ -71,21 +70,18 @@ def time_distributed() -> Source:
   return as_source(keras.Model(inputs, layers.GlobalAveragePooling1D()(x)))
 
 
-# That of Keras 2 asks tensors with `if`: it can be called eagerly only.
-if not HAS_KERAS_2:
-
-  @_source
-  def spectral_normalization() -> Source:
-    return as_source(
-      keras.Sequential(
-        [
-          layers.InputLayer(SHAPE),
-          layers.SpectralNormalization(layers.Conv2D(4, 3)),
-          layers.GlobalAveragePooling2D(),
-          layers.SpectralNormalization(layers.Dense(3), power_iterations=2),
-        ]
-      )
+@_source
+def spectral_normalization() -> Source:
+  return as_source(
+    keras.Sequential(
+      [
+        layers.InputLayer(SHAPE),
+        layers.SpectralNormalization(layers.Conv2D(4, 3)),
+        layers.GlobalAveragePooling2D(),
+        layers.SpectralNormalization(layers.Dense(3), power_iterations=2),
+      ]
     )
+  )
 
 
 class Switched(keras.layers.Layer):

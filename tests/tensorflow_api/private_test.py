@@ -338,3 +338,27 @@ def test_places_in_keras_files(tmp_path):
     assert json.loads(file.attrs[keras_packages.CONFIG_ATTRIBUTE])
     assert file.attrs[keras_packages.VERSION_KEY] == keras_packages.version()
     assert keras_packages.WEIGHTS_GROUPS[0].rstrip("/") in file
+
+
+def test_eager_variables_tell_their_ops():
+  variable = tf.Variable(1.0, name="v")
+  with private.variables_tell_their_ops():
+    assert (variable.op.name, variable.op.type) == ("v", "VarHandleOp")
+    with tf.Graph().as_default():
+      in_graph = tf.Variable(1.0, name="w")
+      assert in_graph.op is in_graph.handle.op
+  with pytest.raises(AttributeError):
+    variable.op  # noqa: B018
+
+
+def test_spectral_norms_are_converted():
+  model = keras.Sequential(
+    [layers.Input([2]), layers.SpectralNormalization(layers.Dense(3))]
+  )
+
+  def fn(x):
+    with keras_packages.spectral_norms_converted():
+      return model(x, training=True)
+
+  spec = tf.TensorSpec([None, 2], tf.float32)
+  tf.compat.v1.wrap_function(fn, [spec])

@@ -48,6 +48,12 @@ _LAYERS = {
   ],
   "random_brightness": lambda: [layers.RandomBrightness(0.2, (0.0, 1.0))],
   "random_flip": lambda: [layers.RandomFlip()],
+  "recurrent": lambda: [
+    layers.Reshape([8, 24]),
+    layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+    layers.GRU(3, return_sequences=True),
+    layers.GRU(3),
+  ],
   "separable": lambda: [layers.SeparableConv2D(4, 3)],
   "spatial_dropout": lambda: [layers.SpatialDropout2D(0.5)],
   "transposed": lambda: [layers.Conv2DTranspose(4, 3, strides=2)],
@@ -65,6 +71,9 @@ def _functions():
     ),
     "max_pool_pads": lambda x: tf.nn.max_pool2d(x, 3, 2, pads),
     "einsum": lambda x: tf.einsum("bhwc,xyco->bhwxyo", x, kernel),
+    "loop": lambda x: tf.while_loop(
+      lambda i, _: i < 3, lambda i, y: (i + 1, tf.sin(y)), [0, x]
+    )[1],
     "eye": lambda x: x @ tf.eye(3),
     "stateless": lambda x: x + tf.random.stateless_normal([3], [1, 2]),
     "branch": lambda x: tf.cond(
