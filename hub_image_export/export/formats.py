@@ -13,7 +13,6 @@ from hub_image_export.export import loaded_module
 from hub_image_export.export.module_files import write_module
 from hub_image_export.export.saved_model.files import write_saved_model
 from hub_image_export.export.saved_model.loaded import Loader
-from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
 from hub_image_export.tensorflow_api.runtime import run_eagerly
 from hub_image_export.tensorflow_api.types import ModuleSpec
 from hub_image_export.tracing.image_function import ImageFunction
@@ -69,12 +68,8 @@ def _oldest(spec: ModuleSpec) -> dict[str, str]:
 
 def _oldest_to_train(spec: ModuleSpec) -> dict[str, str]:
   """There is a call for training in any case (T6), and gradients with it."""
-  found = _oldest(spec)
-  if len(found) == 1:
-    graph_def = spec.function.inference.graph_def
-    oldest, _ = oldest_tensorflow(graph_def, training=True)
-    found["train"] = max(oldest, *found.values())
-  return found
+  last = spec.function.variants[-1]
+  return {**_oldest(spec), "train": last.fine_tuned_from}
 
 
 def _of_saved_model(shapes: Shapes) -> Shapes:
