@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import hub_image_export as hie
 from hub_image_export.graph.branches import drop_dead_ops
 from hub_image_export.tensorflow_api.compat import tf
 from tests.support import keras_sources, models
@@ -98,32 +97,6 @@ def test_branches_that_may_be_taken_are_named(name):
   with pytest.raises(ValueError, match="draws random numbers") as error:
     models.by_name("sequential").build(lambda x: head(_mean(x)))
   assert named in str(error.value)
-
-
-SEEDED = {
-  "normal": lambda x: x + tf.random.stateless_normal([3], [1, 2]),
-  "size_of_images": lambda x: (
-    x + tf.random.stateless_uniform(tf.shape(x)[1:], [3, 4])
-  ),
-  "by_a_seed_that_is_computed": lambda x: (
-    x + tf.random.stateless_uniform([3], tf.range(2) + 5)
-  ),
-  "shuffled_seed": lambda x: (
-    x
-    + tf.random.stateless_normal(
-      [3], tf.random.experimental.stateless_fold_in([1, 2], 3)
-    )
-  ),
-}
-
-
-@pytest.mark.parametrize("name", SEEDED)
-def test_draws_from_constant_seeds_are_constants(name, tmp_path):
-  fn = lambda x: SEEDED[name](_mean(x))  # noqa: E731
-  spec = hie.make_feature_vector_module(fn, *SIZE)
-  found = Consumer(spec)
-  found = found.run(found.outputs["default"]["default"], IMAGES)
-  np.testing.assert_allclose(found, fn(IMAGES), rtol=1e-5)
 
 
 def _tf1_graph(condition):
