@@ -94,7 +94,7 @@ def _export(argv: Sequence[str]) -> list[Any]:
   for path in paths.values():
     Staging(path, overwrite=export_flags.OVERWRITE.value)
   builder_flags.check()
-  export_flags.PUBLISH.check(export_flags.OVERWRITE.value, len(paths))
+  export_flags.PUBLISH.check(export_flags.OVERWRITE.value, list(paths))
   weights = _weights()
   checkpoint = export_flags.CHECKPOINT.check()
   loaded = model_flag.load(
@@ -129,7 +129,7 @@ def _export(argv: Sequence[str]) -> list[Any]:
     )
     for name, path in paths.items()
   ]
-  export_flags.PUBLISH.publish(summaries[0], export_flags.OVERWRITE.value)
+  export_flags.PUBLISH.publish(summaries, export_flags.OVERWRITE.value)
   return summaries
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -13,6 +14,7 @@ from hub_image_export.publishing import archive
 from hub_image_export.publishing.details import PageDetails, check_classes
 from hub_image_export.publishing.forms import FORMATS, SCORES, TFHUB
 
+_HUB = "hub"  # One of --format.
 _DETAILS = {
   "handle": "For the page, required: publisher/name/version of the module; on "
   "Hugging Face, publisher/name is the repository.",
@@ -71,13 +73,23 @@ class PublishFlags:
   def _has_page(self) -> bool:
     return bool(self._page.value or self._publish_dir.value)
 
-  def check(self, overwrite: bool, num_modules: int = 1) -> None:
-    """Raises what is wrong in any case, before anything is written."""
-    for published in (self._archive, self._page, self._publish_dir):
-      if published.value and num_modules > 1:
+  def check(self, overwrite: bool, formats: Sequence[str] = (_HUB,)) -> None:
+    """Raises what is wrong in any case, before anything is written.
+
+    Args:
+      overwrite: whether files may be replaced.
+      formats: of the modules that are exported, as --format names them.
+    """
+    if self._archive.value and len(formats) > 1:
+      raise ValueError(
+        f"--archive is of one module, and --format asks for {len(formats)}: "
+        "export one format at a time, or give --publish_dir"
+      )
+    for published in (self._page, self._publish_dir):
+      if published.value and _HUB not in formats:
         raise ValueError(
-          f"--{published.name} is of one module, and --format asks for "
-          f"{num_modules}: export one format at a time"
+          f"--{published.name} describes a TF1 Hub module, and --format asks "
+          f"for {formats[0]} alone: expected --format={_HUB},{formats[0]}"
         )
     if self._archive.value:
       what = f"a {archive.SUFFIX} file"
@@ -140,11 +152,12 @@ class PublishFlags:
         [info.get_shape().rank for info in outputs.values()]
       )
 
-  def publish(self, summary: Any, overwrite: bool) -> None:
-    """Writes what is asked for of the exported module."""
+  def publish(self, summaries: Sequence[Any], overwrite: bool) -> None:
+    """Writes what is asked for of the exported modules, a TF1 Hub one first."""
     from hub_image_export.publishing.module_page import write_module_page
     from hub_image_export.publishing.publish_dir import write_publish_dir
 
+    summary, *others = summaries
     if self._archive.value:
       summary.archive = self._archive.value
       summary.archive_sha256 = archive.write_archive(
@@ -162,7 +175,11 @@ class PublishFlags:
     if self._publish_dir.value:
       summary.published = self._publish_dir.value
       summary.upload = write_publish_dir(
-        summary.path, summary.published, report=summary.report, **page
+        summary.path,
+        summary.published,
+        saved_model=others[0].path if others else None,
+        report=summary.report,
+        **page,
       )
 
   def _page_details(self) -> PageDetails:

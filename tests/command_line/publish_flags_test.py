@@ -101,6 +101,16 @@ def test_a_folder_to_upload(run, tmp_path):
   assert card.data.metrics == ["accuracy", "f1"]
 
 
+def test_a_folder_with_both_formats(run, tmp_path):
+  flags = ("--labels=labels.txt", "--scores=softmax", "--publish_dir=out")
+  code, output = run(*_PAGE[1:], *flags, "--format=hub,saved_model")
+  assert code == 0, output.err
+  for name in ("1.tar.gz", "1-tf2.tar.gz"):
+    assert hub_rules.archive_errors(tmp_path / "out" / name) == []
+  page = (tmp_path / "out" / "README.md").read_text("utf-8")
+  assert 'url = "https://example.com/1-tf2.tar.gz"' in page
+
+
 @pytest.mark.parametrize(
   ("flags", "message"),
   [
@@ -112,6 +122,8 @@ def test_a_folder_to_upload(run, tmp_path):
     (("--publish_dir=there", *_PAGE[1:]), "exists"),
     ((*_PAGE, "--example=photo.jpg"), "photo.jpg"),
     ((*_PAGE, "--results=good"), "accuracy=0.97"),
+    ((*_PAGE, "--format=saved_model"), "--format=hub,saved_model"),
+    (("--archive=m.tar.gz", "--format=hub,saved_model"), "--publish_dir"),
     ((*_PAGE, "--license=MIT License"), "Did you mean mit"),
     ((*_PAGE, "--handle=Pets"), "publisher/name/version"),
     (("--archive=m.zip",), ".tar.gz"),

@@ -76,7 +76,7 @@ def archive_errors(path) -> list[str]:
       if not member.isfile():
         continue
       name = member.name
-      plain = name in ("saved_model.pb", "tfhub_module.pb")
+      plain = name in ("saved_model.pb", "tfhub_module.pb", "fingerprint.pb")
       if not _FILE.fullmatch(name) or not (plain or name.startswith(_FOLDERS)):
         errors.append(f"file {name!r}")
       if name == "saved_model.pb":
