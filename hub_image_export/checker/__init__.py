@@ -41,7 +41,7 @@ def check_module(
   static: bool = False,
   timeout: float = DEFAULT_TIMEOUT,
 ) -> Report:
-  """Checks a module in TF1 Hub format against the contract.
+  """Checks a module, in TF1 Hub format or TF2's, against the contract.
 
   Reads its files and runs it, in a process of its own, whose memory is
   bounded. No module makes this function raise.

@@ -180,14 +180,6 @@ class JudgedVariant:
         return task
     return None
 
-  def readers(self, nodes: Iterable[str]) -> dict[str, list[str]]:
-    """Which of `nodes` read a node; twice, where one reads it twice."""
-    found: dict[str, list[str]] = {}
-    for name in nodes:
-      for tensor in self.graph.data_inputs(name):
-        found.setdefault(node_name(tensor), []).append(name)
-    return found
-
   def _collected(self, name: str, kind: str) -> list[Any]:
     found = self.meta_graph.collection_def.get(name)
     return list(getattr(found, kind).value) if found is not None else []

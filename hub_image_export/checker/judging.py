@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, NamedTuple
 
 from hub_image_export.checker.judged import JudgedModule
+from hub_image_export.checker.judging_objects import (
+  OBJECT_GROUPS,
+  run_objects,
+)
 from hub_image_export.checker.reading.checkpoint_rules import check_checkpoint
 from hub_image_export.checker.reading.description import describe
 from hub_image_export.checker.reading.directory_rules import check_files
@@ -21,11 +25,15 @@ from hub_image_export.checker.reading.graph_rules import (
 )
 from hub_image_export.checker.reading.input_rules import check_inputs
 from hub_image_export.checker.reading.manifest_rules import check_manifest
+from hub_image_export.checker.reading.object_description import (
+  describe_objects,
+)
 from hub_image_export.checker.reading.oldest_tensorflow_rules import (
   check_portability,
 )
 from hub_image_export.checker.reading.output_rules import check_outputs
 from hub_image_export.checker.reading.parsing import check_assets, read_module
+from hub_image_export.checker.reading.saved_objects import ReusableModule
 from hub_image_export.checker.reading.signature_rules import check_signatures
 from hub_image_export.checker.reading.update_rules import check_updates
 from hub_image_export.checker.reading.variant_rules import check_variants
@@ -36,6 +44,7 @@ from hub_image_export.checker.running.penalty_rules import (
   check_penalties,
   check_same_penalties,
 )
+from hub_image_export.checker.running.probe_images import MAX_PIXELS
 from hub_image_export.checker.running.running_variant import (
   RunningVariant,
   load_with_hub,
@@ -73,7 +82,6 @@ _NOT_TO_BE_RUN = (
   "image-size-unknown", "image-size-differs", "output-missing",
   "output-dtype", "unfed-placeholder",
 )  # fmt: skip
-MAX_PIXELS = 4096 * 4096
 
 _TF_ERRORS = (
   tf.errors.OpError, ValueError, TypeError, RuntimeError, LookupError,
@@ -100,33 +108,30 @@ def check(
     The summary; empty where there is no module.
   """
   stage("reading the files")
-  module = _check_static(directory, findings)
-  if module is None:
+  if not check_files(directory, findings):
     return {}
+  module = None
+  with _guarded("read module", findings):
+    module = read_module(directory, findings)
+  if isinstance(module, ReusableModule):
+    format_: _Format = _TF2
+  elif module is not None:
+    format_ = _TF1
+  else:
+    return {}
+  for group in format_.groups:
+    with _guarded(group.__name__.replace("_", " "), findings):
+      findings.extend(group(module))
   summary: dict[str, Any] = {}
   with _guarded("summarise", findings):
-    summary = describe(module)
+    summary = format_.describe(module)
   if not static:
-    reason = _check_by_running(module, findings, stage)
+    reason = format_.run(module, findings, stage)
     if summary:
       summary.update(ran=reason is None, why_not_run=reason)
   if findings.omitted and summary:
     summary["omitted_findings"] = dict(findings.omitted)
   return summary
-
-
-def _check_static(directory: str, findings: Findings) -> JudgedModule | None:
-  """Reads the module and applies every static rule; None for no module."""
-  if not check_files(directory, findings):
-    return None
-  module = None
-  with _guarded("read module", findings):
-    module = read_module(directory, findings)
-  if module is not None:
-    for group in _GROUPS:
-      with _guarded(group.__name__.replace("_", " "), findings):
-        findings.extend(group(module))
-  return module
 
 
 @contextlib.contextmanager
@@ -202,7 +207,7 @@ def _run_variants(
       with RunningVariant(spec, signature) as running:
         if variant is module.inference:
           findings.extend(check_behaviour(running, size, findings))
-          findings.extend(check_golden(running, size, module.directory))
+          findings.extend(_check_golden(running, size, module.directory))
         else:
           findings.extend(check_training(running, size, findings))
         penalties.append(findings.extend(check_penalties(running, size)))
@@ -214,9 +219,34 @@ def _run_variants(
     findings.extend(check_same_penalties(*penalties))
 
 
+def _check_golden(
+  running: RunningVariant, size: tuple[int, int], directory: str
+) -> Found:
+  # All outputs: TensorFlow prepares the graph anew for other fetches.
+  outputs, place = running.outputs(), running.variant.where()
+  return check_golden(
+    directory,
+    size,
+    lambda images: running.run(outputs, images),
+    lambda task: f'{place}, signature "{task}"',
+  )
+
+
 def _text(error: Exception) -> str:
   reason = str(getattr(error, "message", None) or error)
   return (
     f"Loading or running it fails: {type(error).__name__}: {reason}"[:400]
     + ". Expected hub.Module to load it and a session to run it on a CPU."
   )
+
+
+class _Format(NamedTuple):
+  """How a format is judged; `run` says why it does not, if it does not."""
+
+  groups: Sequence[Callable[[Any], Found]]
+  describe: Callable[[Any], dict[str, Any]]
+  run: Callable[[Any, Findings, Callable[[str], None]], str | None]
+
+
+_TF1 = _Format(_GROUPS, describe, _check_by_running)
+_TF2 = _Format(OBJECT_GROUPS, describe_objects, run_objects)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks image modules in TF1 Hub format against the contract.
+"""Checks image modules of either format against the contract.
 
   check_module PATH…
   check_module --format=json --strict module.tar.gz

@@ -95,6 +95,14 @@ class Graph:
     node = self.nodes.get(name)
     return [i for i in node.input if not i.startswith("^")] if node else []
 
+  def readers(self, nodes: Iterable[str]) -> dict[str, list[str]]:
+    """Which of `nodes` read a node; twice, where one reads it twice."""
+    found: dict[str, list[str]] = {}
+    for name in nodes:
+      for tensor in self.data_inputs(name):
+        found.setdefault(node_name(tensor), []).append(name)
+    return found
+
   def op(self, name: str) -> str:
     node = self.nodes.get(name)
     return node.op if node is not None else ""
@@ -157,7 +165,7 @@ class Graph:
     if is_assignment(node.op):
       return list(node.input[:1])
     places = self._places(node)
-    written = self._written_arguments if places else set()
+    written = self.written_arguments if places else set()
     return [
       tensor
       for position, tensor in enumerate(node.input)
@@ -171,12 +179,12 @@ class Graph:
     return [(name, first) for name in names if name in self.functions]
 
   @functools.cached_property
-  def _written_arguments(self) -> set[tuple[str, int]]:
+  def written_arguments(self) -> set[tuple[str, int]]:
     """Functions, and the arguments that they, or what they call, assign to."""
     pending: list[tuple[str, int]] = []
     callers: dict[Any, list[tuple[str, int]]] = collections.defaultdict(list)
     for name, function in self.functions.items():
-      body = Graph(_body(function))
+      inner = body(function)
       arguments = [a.name for a in function.signature.input_arg]
       indices = {argument: i for i, argument in enumerate(arguments)}
       for node in function.node_def:
@@ -185,7 +193,7 @@ class Graph:
         for position, tensor in enumerate(node.input):
           if not assigns and not places:
             break
-          index = indices.get(node_name(body.behind_forwarding(tensor)))
+          index = indices.get(node_name(inner.behind_forwarding(tensor)))
           if index is None:
             continue
           if assigns and position == 0:
@@ -215,10 +223,11 @@ class Graph:
     return found
 
 
-def _body(function: Any) -> Any:
-  """A function's nodes in the form of a GraphDef; arguments are no nodes."""
+def body(function: Any) -> Graph:
+  """A function's nodes; its arguments are none, but what nodes read."""
   library = types.SimpleNamespace(function=())
-  return types.SimpleNamespace(node=function.node_def, library=library)
+  nodes = types.SimpleNamespace(node=function.node_def, library=library)
+  return Graph(nodes)
 
 
 def _shifted(

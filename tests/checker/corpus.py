@@ -87,7 +87,8 @@ def load() -> None:
   """Registers all modules."""
   for name in (
     "defects_behaviour", "defects_files", "defects_fine_tuning",
-    "defects_manifest", "defects_signatures", "good_modules",
+    "defects_manifest", "defects_objects", "defects_signatures",
+    "good_modules",
   ):  # fmt: skip
     importlib.import_module(f"tests.checker.{name}")
 

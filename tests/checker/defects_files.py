@@ -31,7 +31,7 @@ def in_a_folder(path):
   os.remove(os.path.join(path, "module", "tfhub_module.pb"))
 
 
-@breaks("not-a-module")
+@breaks("not-callable")
 def tf2_saved_model(path):
   """As TF 2.0 wrote it, when there were no fingerprints."""
   tf.saved_model.save(tf.Module(), path)

@@ -12,8 +12,18 @@ from hub_image_export.checker.report import Findings
 
 
 def test_nothing_above_info_is_found(exported):
+  _check(exported.path)
+
+
+def test_nothing_above_info_is_found_in_the_other_format(exported, tmp_path):
+  path = str(tmp_path / "saved_model")
+  exported.spec.export_saved_model(path, verify=False)
+  _check(path)
+
+
+def _check(path):
   findings = Findings()
-  check(exported.path, False, findings, lambda stage: None)
+  check(path, False, findings, lambda stage: None)
   found = [
     f for f in findings.all if f.severity != "info" and not _of_a_loop(f)
   ]

@@ -15,6 +15,8 @@ MAX_GRAPH_BYTES = 2**31 - 1
 MAX_MODULE_DEF_BYTES = 2**16
 MAX_INDEX_BYTES = 2**28
 MAX_FILES = 10_000
+# What TensorFlow and Keras 2 write in the TF2 format, and no other.
+_TF2_FILES = (contract.FINGERPRINT_FILE, "keras_metadata.pb")
 _LIMITS = {
   contract.SAVED_MODEL_FILE: MAX_GRAPH_BYTES,
   contract.MODULE_DEF_FILE: MAX_MODULE_DEF_BYTES,
@@ -62,8 +64,9 @@ def check_files(directory: str, findings: Findings) -> bool:
   if contract.SAVED_MODEL_FILE not in paths:
     findings.add("not-a-module", directory, _no_module(paths))
     return False
+  more = () if contract.MODULE_DEF_FILE in paths else _TF2_FILES
   for path in paths:
-    if not _is_expected(path):
+    if not _is_expected(path) and path not in more:
       text = (
         "Got a file that is no part of the format; expected saved_model.pb, "
         "tfhub_module.pb, variables/ and assets/ alone. Remove it, or put it "

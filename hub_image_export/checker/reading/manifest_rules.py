@@ -29,10 +29,6 @@ _MAX_BYTES = 2**24
 
 def check_manifest(module: JudgedModule) -> Found:
   """Compares a module with what its manifest says of it."""
-  manifest = yield from read_extra_json(module.directory, _MANIFEST)
-  if manifest is None:
-    return
-  yield from _check_files(module.directory, manifest.get("files"))
   described = describe(module)
   signatures = described["signatures"]
   facts = {
@@ -41,6 +37,15 @@ def check_manifest(module: JudgedModule) -> Found:
     "widths": {task: signatures[task]["width"] for task in described["tasks"]},
     "labels_sha256": _labels_hash(module.main),
   }
+  yield from compare_with_manifest(module.directory, facts)
+
+
+def compare_with_manifest(directory: str, facts: dict[str, Any]) -> Found:
+  """Compares files, and the `facts` of a module, with its manifest."""
+  manifest = yield from read_extra_json(directory, _MANIFEST)
+  if manifest is None:
+    return
+  yield from _check_files(directory, manifest.get("files"))
   for key, found in facts.items():
     if manifest.get(key) != found:
       text = (
@@ -48,6 +53,21 @@ def check_manifest(module: JudgedModule) -> Found:
         "manifest says. Get the module again, from where it was published."
       )
       yield "manifest-differs", f"{_MANIFEST}, {key}", text
+
+
+def stated_image_size(directory: str) -> tuple[int, int] | None:
+  """What the manifest says, if there is one that is understood."""
+  reading = read_extra_json(directory, _MANIFEST)
+  try:
+    while True:
+      next(reading)  # Its problems are told by `compare_with_manifest`.
+  except StopIteration as end:
+    size: Any = (end.value or {}).get("image_size")
+  if not isinstance(size, list) or len(size) != 2:
+    return None
+  height, width = size
+  known = all(type(side) is int and side > 0 for side in size)
+  return (height, width) if known else None
 
 
 def read_extra_json(

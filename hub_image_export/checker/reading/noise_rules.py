@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
+from hub_image_export.checker.judged import JudgedSignature
 from hub_image_export.checker.report import Found
 from hub_image_export.untrusted.graph import Graph, is_random, node_name
 
@@ -37,16 +37,29 @@ _SHAPES = frozenset(
 def check_noise(signature: JudgedSignature, tensor: str) -> Found:
   """In inference nothing may be random; in training, nothing put on outputs."""
   variant = signature.variant
-  node = _noise(variant, tensor, map(node_name, signature.input_tensors))
+  fed = map(node_name, signature.input_tensors)
+  is_inference = variant.tags == contract.INFERENCE_TAGS
+  place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
+  yield from find_noise(variant.graph, tensor, fed, is_inference, place)
+
+
+def find_noise(
+  graph: Graph,
+  tensor: str,
+  fed: Iterable[str],
+  is_inference: bool,
+  place: str,
+) -> Found:
+  """Random numbers on `tensor`, which depends on the nodes that are `fed`."""
+  node = _noise(graph, tensor, fed)
   if not node:
     return
-  place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
-  product = variant.graph.op(node) in _PRODUCTS
+  product = graph.op(node) in _PRODUCTS
   how = "multiplies the output with random numbers"
   if not product:
     how = "adds random numbers to the output"
   text = f"{node} {how}; expected none."
-  if variant.tags == contract.INFERENCE_TAGS:
+  if is_inference:
     text += " Keep randomness and state out of the inference variant."
     yield "not-deterministic", place, text
     return
@@ -55,19 +68,16 @@ def check_noise(signature: JudgedSignature, tensor: str) -> Found:
   yield "dropout-on-output", place, text
 
 
-def _noise(
-  variant: JudgedVariant, tensor: str, fed: Iterable[str]
-) -> str | None:
+def _noise(graph: Graph, tensor: str, fed: Iterable[str]) -> str | None:
   """The node that combines `tensor` with random numbers, if there is one.
 
   It combines them with what depends on the nodes that are `fed`: random
   numbers that are combined with a constant are none that an output gets.
   """
-  graph = variant.graph
   draws = [name for name in graph.nodes if _draws(graph.op(name))]
   if not draws:
     return None
-  readers = variant.readers(graph.nodes)
+  readers = graph.readers(graph.nodes)
   of_images = _values_from(graph, readers, fed)
   only_noise = _values_from(graph, readers, draws) - of_images
   pending, seen = [tensor], set()

@@ -103,7 +103,7 @@ def _text_of(value: Any) -> str | None:
 
 def _without_gradient(variant: JudgedVariant) -> dict[str, str]:
   """Ops between weights and outputs that TF 1.15 cannot differentiate."""
-  readers = variant.readers(variant.behind_outputs)
+  readers = variant.graph.readers(variant.behind_outputs)
   pending = [v for v in variant.trainable if v in variant.behind_outputs]
   between = set(pending)
   while pending:

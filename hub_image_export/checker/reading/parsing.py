@@ -10,6 +10,10 @@ from google.protobuf import message
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
+from hub_image_export.checker.reading.saved_objects import (
+  ReusableModule,
+  SavedObjects,
+)
 from hub_image_export.checker.report import Findings, Found
 from hub_image_export.tensorflow_api.protos import ModuleDef
 from hub_image_export.untrusted import saved_models
@@ -17,8 +21,14 @@ from hub_image_export.untrusted import saved_models
 _MOST_ASSETS = 1000
 
 
-def read_module(directory: str, findings: Findings) -> JudgedModule | None:
-  """The module in `directory`; None where it cannot be parsed."""
+def read_module(
+  directory: str, findings: Findings
+) -> JudgedModule | ReusableModule | None:
+  """The module in `directory`, of either format; None for what is none.
+
+  As tensorflow_hub does, it takes `tfhub_module.pb` for the mark of the TF1 Hub
+  format, and a graph of objects for that of TF2.
+  """
   problem = None
   try:
     saved_model = saved_models.parse(directory)
@@ -39,13 +49,8 @@ def read_module(directory: str, findings: Findings) -> JudgedModule | None:
   if path.exists():
     for problem in _module_def_problems(path):
       findings.add("corrupt-file", path.name, problem)
-  elif any(m.HasField("object_graph_def") for m in saved_model.meta_graphs):
-    text = (
-      "Got a SavedModel in the TF2 format; expected the TF1 Hub format, which "
-      "hub.Module takes. Load it with hub.load and export it again."
-    )
-    findings.add("not-a-module", "", text)
-    return None
+  elif saved_model.meta_graphs[0].HasField("object_graph_def"):
+    return ReusableModule(directory, SavedObjects(saved_model.meta_graphs[0]))
   else:
     text = (
       "The file is missing: this is an unfinished export, or a SavedModel that "

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from hub_image_export import contract
@@ -23,8 +25,12 @@ from hub_image_export.checker.running.running_variant import RunningVariant
 from hub_image_export.checker.running.score_rules import (
   check_features,
   check_scores,
+  other_pixels,
+  under_other_weights,
 )
 from hub_image_export.tensorflow_api.compat import tf
+
+_DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
 
 
 def check_behaviour(
@@ -45,23 +51,29 @@ def check_behaviour(
   for name in fetches:
     signature = running.variant.signatures[name]
     place = signature.where(contract.DEFAULT_OUTPUT)
-    rule, text = _unsound(signature, both[name], more[name])
+    rule, text = unsound(signature.width, both[name], more[name])
     if rule:
       yield rule, place, text
       continue
     sound.append(signature)
-    yield from _check_answers(
+    yield from check_answers(
       both[name], alone[name], again[name], more[name], place
     )
   rows = {s.name: np.concatenate([both[s.name], more[s.name]]) for s in sound}
   for signature in classifying_signatures(running.variant):
     if signature in sound:
-      is_known = known.has("probabilities")
-      answers = rows.pop(signature.name)
-      yield from check_scores(running, signature, many, answers, is_known)
+      scores = running.outputs()[signature.name]
+      yield from check_scores(
+        rows.pop(signature.name),
+        signature.where(_DEFAULT),
+        known.has("probabilities"),
+        functools.partial(under_other_weights, running, signature, many),
+        functools.partial(running.run, scores, other_pixels(many)),
+      )
   for signature in sound:
     if signature.name in rows:
-      yield from check_features(signature, rows[signature.name])
+      place = signature.where(_DEFAULT)
+      yield from check_features(rows[signature.name], place)
   if not known.has("default-differs"):
     yield from _check_default(sound, both)
   yield from _check_other_size(running, size, sound)
@@ -70,14 +82,13 @@ def check_behaviour(
     yield from check_pixel_range(running, sound[0], pair, answers)
 
 
-def _unsound(
-  signature: JudgedSignature, both: np.ndarray, more: np.ndarray
+def unsound(
+  expected: int | None, both: np.ndarray, more: np.ndarray
 ) -> tuple[str, str]:
   """The rule that is broken unless there is a row of numbers for each image.
 
   `more` are the answers to `many_images`.
   """
-  expected = signature.width
   if not np.all(np.isfinite(both)):
     return "not-finite", (
       "Got NaN or infinity for images in [0, 1]; expected finite numbers. "
@@ -98,7 +109,7 @@ def _unsound(
   return "", ""
 
 
-def _check_answers(
+def check_answers(
   both: np.ndarray,
   alone: np.ndarray,
   again: np.ndarray,

@@ -85,7 +85,7 @@ def _scaled_pixels(variant: JudgedVariant) -> str | None:
   Follows one way only: where the images are read twice, nothing is said.
   """
   graph, signature = variant.graph, variant.image_signatures[0]
-  readers = variant.readers(graph.ancestors(signature.output_tensors))
+  readers = variant.graph.readers(graph.ancestors(signature.output_tensors))
   start = current = node_name(signature.inputs[contract.IMAGES].name)
   while len(readers.get(current, ())) == 1:
     following = readers[current][0]

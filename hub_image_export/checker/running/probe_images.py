@@ -13,6 +13,9 @@ SAME = 1e-3
 ROUNDING = 1e-7
 
 
+MAX_PIXELS = 4096 * 4096  # Larger images are not tried.
+
+
 def two_images(height: int, width: int) -> np.ndarray:
   """Two images that have little in common, in [0, 1].
 

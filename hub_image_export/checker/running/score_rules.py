@@ -9,9 +9,11 @@ clip stays where it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
 import numpy as np
 
-from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature
 from hub_image_export.checker.reading.output_rules import FEATURES_EXPECTED
 from hub_image_export.checker.report import Found
@@ -19,6 +21,7 @@ from hub_image_export.checker.running import probe_images
 from hub_image_export.checker.running.running_variant import RunningVariant
 from hub_image_export.untrusted.graph import node_name
 
+Key = TypeVar("Key")
 _READS = frozenset({"ReadVariableOp", "ResourceGather", "Identity"})
 # Weights and biases of two heads.
 _LAST_READS = 4
@@ -28,22 +31,21 @@ _SCALES = (-1.0, 255.0, -255.0)
 
 
 def check_scores(
-  running: RunningVariant,
-  signature: JudgedSignature,
-  images: np.ndarray,
   answers: np.ndarray,
+  place: str,
   is_known: bool,
+  under_other_weights: Callable[[], np.ndarray],
+  to_other_pixels: Callable[[], np.ndarray],
 ) -> Found:
   """Sees whether scores can be negative, and large.
 
   Args:
-    running: the inference variant.
-    signature: has the scores.
-    images: to try it with.
     answers: those so far, `[many, num_classes]`.
+    place: where they come from.
     is_known: whether the files show already that they are no logits.
+    under_other_weights: gives more answers; none where no weights are known.
+    to_other_pixels: gives more answers.
   """
-  place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
   if _is_distribution(answers):
     text = (
       "Got non-negative scores that sum to 1; expected logits. Give what goes "
@@ -53,12 +55,10 @@ def check_scores(
     return
   if is_known or _some_negative(answers):
     return
-  changed = _under_other_weights(running, signature, images)
+  changed = _numbers(under_other_weights())
   proven = bool(changed.size)
   if not proven:
-    # No weights to change: pixels that no image has must do.
-    others = np.concatenate([scale * images for scale in _SCALES])
-    changed = _numbers(running.run(_tensor(running, signature), others))
+    changed = _numbers(to_other_pixels())
   scores = np.concatenate([answers, changed])
   if _some_negative(scores):
     return
@@ -80,9 +80,8 @@ def check_scores(
     yield "probabilities", place, text, "warning"
 
 
-def check_features(signature: JudgedSignature, answers: np.ndarray) -> Found:
+def check_features(answers: np.ndarray, place: str) -> Found:
   if answers.shape[1] > 1 and _is_distribution(answers):
-    place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
     text = f"Got non-negative features that sum to 1; {FEATURES_EXPECTED}"
     yield "probabilities", place, text, "warning"
 
@@ -101,39 +100,42 @@ def _some_negative(scores: np.ndarray) -> bool:
   return bool(finite.min() < -probe_images.SAME * np.abs(finite).max())
 
 
-def _tensor(running: RunningVariant, signature: JudgedSignature) -> object:
-  return running.outputs()[signature.name]
-
-
 def _numbers(rows: np.ndarray) -> np.ndarray:
   """The rows without NaN; infinity is a large score."""
   return rows[~np.isnan(rows).any(axis=-1)]
 
 
-def _under_other_weights(
-  running: RunningVariant, signature: JudgedSignature, images: np.ndarray
-) -> np.ndarray:
-  """Answers with the last weights replaced by random ones, larger each time.
-
-  None where there are no weights.
-  """
-  reads = _last_reads(signature)
-  values = running.run({r: running.tensor(r) for r in reads}, images)
+def other_weights(
+  values: Mapping[Key, np.ndarray],
+) -> Iterator[dict[Key, np.ndarray]]:
+  """Random values for weights, larger each time."""
   random = np.random.RandomState(0)
-  found = [np.zeros([0, signature.width or 0])]
-  for factor in _FACTORS if reads else ():
-    weights = {
-      read: factor * _size(value) * random.standard_normal(value.shape)
-      for read, value in values.items()
+  for factor in _FACTORS if values else ():
+    yield {
+      key: factor * _size(value) * random.standard_normal(value.shape)
+      for key, value in values.items()
     }
-    scores = running.run(_tensor(running, signature), images, weights)
-    found.append(_numbers(scores))
-  return np.concatenate(found)
 
 
 def _size(weights: np.ndarray) -> float:
   """That of a usual number among them; of none if they are zeros."""
   return 0.1 + float(np.sqrt(np.mean(np.square(weights))))
+
+
+def other_pixels(images: np.ndarray) -> np.ndarray:
+  """Such as no image has, for networks without weights to change."""
+  return np.concatenate([scale * images for scale in _SCALES])
+
+
+def under_other_weights(
+  running: RunningVariant, signature: JudgedSignature, images: np.ndarray
+) -> np.ndarray:
+  """Answers with the last weights replaced; none where there are none."""
+  reads = _last_reads(signature)
+  values = running.run({r: running.tensor(r) for r in reads}, images)
+  scores = running.outputs()[signature.name]
+  found = [running.run(scores, images, w) for w in other_weights(values)]
+  return np.concatenate([np.zeros([0, signature.width or 0]), *found])
 
 
 def _last_reads(signature: JudgedSignature) -> list[str]:
