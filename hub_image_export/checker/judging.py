@@ -195,14 +195,13 @@ def _run_variants(
   stage: Callable[[str], None],
 ) -> None:
   variants = [v for v in (module.inference, module.train) if v is not None]
+  signatures = [s for v in variants if (s := plain_signature(v)) is not None]
   penalties = []
-  for variant in variants:
-    signature = plain_signature(variant)
-    if signature is None:
-      continue
+  for signature in signatures:
+    variant = signature.variant
     stage(f"running {variant.where()}")
     try:
-      if variant is module.main:
+      if signature is signatures[0]:
         load_with_hub(spec, signature)
       with RunningVariant(spec, signature) as running:
         if variant is module.inference:
