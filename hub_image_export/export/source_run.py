@@ -31,7 +31,8 @@ from hub_image_export.tensorflow_api import (
 )
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.trace import compute, converted, record_variables
+from hub_image_export.tracing.source_call import converted, record_variables
+from hub_image_export.tracing.trace import compute
 from hub_image_export.weights.variable import handle_of
 
 Objective = Callable[[dict[str, Any]], Any]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -15,7 +16,12 @@ import types
 from typing import Any
 
 from hub_image_export import errors
-from hub_image_export.tensorflow_api import user_errors
+from hub_image_export.tensorflow_api import (
+  keras_packages,
+  tf1_rules,
+  user_errors,
+)
+from hub_image_export.tensorflow_api.compat import tf
 
 # "nets/digits.py:model", "nets.digits:model".
 _REFERENCE = re.compile(r"(.+\.py|\w+(\.\w+)*):\w+")
@@ -33,6 +39,9 @@ def load(reference: str) -> Any:
   Imports in a file work as if it were run as a program: its own directory
   comes first. Modules are looked for in the working directory, too.
 
+  What the code asks for by `tf.compat.v1.disable_v2_behavior()` and its like
+  holds while its functions are called, and nowhere else.
+
   Raises:
     ValueError: there is no such file, module or name.
     TypeError: the name stands for neither a model nor a function.
@@ -40,7 +49,8 @@ def load(reference: str) -> Any:
   """
   place, _, name = reference.rpartition(":")
   is_file = place.endswith(".py")
-  module = _import_file(place) if is_file else _import_module(place)
+  with tf1_rules.switches_kept() as asked:
+    module = _import_file(place) if is_file else _import_module(place)
   if not hasattr(module, name):
     raise ValueError(f"{place} has no {name!r}{_suggestion(name, module)}")
   value = getattr(module, name)
@@ -55,7 +65,28 @@ def load(reference: str) -> Any:
       f"{reference} is of type {type(value).__name__}; expected a Keras model "
       "or a function on images."
     )
-  return value
+  return _under(asked, value) if asked and _is_plain(value) else value
+
+
+def _is_plain(value: Any) -> bool:
+  """Whether nothing is asked of it but to be called."""
+  return callable(value) and not (
+    keras_packages.is_layer(value)
+    or isinstance(value, tf.Module)
+    or hasattr(value, "signatures")
+  )
+
+
+def _under(asked: tf1_rules.Asked, function: Any) -> Any:
+  """The function, called under what its file asked for."""
+
+  @functools.wraps(function)
+  def called(*args: Any, **kwargs: Any) -> Any:
+    with asked.in_force():
+      return function(*args, **kwargs)
+
+  called.__name__ = getattr(function, "__name__", type(function).__name__)
+  return called
 
 
 def _import_file(path: str) -> types.ModuleType:

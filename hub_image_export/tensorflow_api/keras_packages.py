@@ -85,6 +85,11 @@ def is_batch_norm(layer: Layer) -> bool:
   return hasattr(layer, "momentum") and hasattr(layer, "moving_mean")
 
 
+def is_of_keras_3(layer: Layer) -> bool:
+  """Such layers do not work in a `tf.Graph`; no other Keras has `path`s."""
+  return hasattr(layer, "path")
+
+
 def runs_on_tensorflow(layer: Layer) -> bool:
   """Whether the layer's Keras computes with TensorFlow, not JAX or torch."""
   return all(

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from hub_image_export.errors import ImageExportError
+from hub_image_export.tensorflow_api import tf1_rules
 from hub_image_export.tensorflow_api.compat import tf
 
 Result = TypeVar("Result")
@@ -62,17 +64,27 @@ def run_eagerly(function: Callable[[], Result]) -> Result:
   In the scope of a `tf.distribute.Strategy` traces would make and read
   variables of replicas, whose handles are no trace's.
 
+  Shapes are those of TensorFlow 2 in it, whatever the process has asked for.
+
   Raises:
-    RuntimeError: eager execution is disabled for the whole process.
+    ImageExportError: eager execution is disabled for the whole process.
   """
+
+  def run() -> Result:
+    with tf1_rules.ours():
+      return function()
+
   if tf.executing_eagerly() and not tf.distribute.has_strategy():
-    return function()
+    return run()
   with concurrent.futures.ThreadPoolExecutor(1) as pool:
     # Graphs, sessions and strategies are a thread's, not the process's.
     if pool.submit(tf.executing_eagerly).result():
-      return pool.submit(function).result()
-  raise RuntimeError(
+      return pool.submit(run).result()
+  raise ImageExportError(
     "eager execution is disabled in this process (tf.compat.v1."
-    "disable_v2_behavior or disable_eager_execution): expected it enabled, so "
-    "that variables have values. Build modules in a process that leaves it on"
+    "disable_v2_behavior or disable_eager_execution), so that variables have "
+    "no values: expected it enabled. Export in a process of its own, by "
+    "command line: export_module --model=file.py:name --height=… --width=… "
+    "--export_path=…, where name is the function on images. That file may call "
+    "both; they hold for its own functions"
   )

@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.sources.source import Source
-from hub_image_export.tracing import policies
+from hub_image_export.tracing import left_out, policies
 from hub_image_export.tracing.trace import Plan, trace
 from hub_image_export.tracing.training_independence import (
   training_cannot_differ,
@@ -88,9 +88,10 @@ def make_image_function(
     and not training_cannot_differ(plan.source, traces[0])
   ):
     traces.append(trace(plan, training=True))
+  left_out.check_collections(traces, drop_collections)
+  plan, traces = left_out.in_both(plan, traces)
   variants = []
   for is_training, traced in zip((False, True), traces):
-    policies.check_collections(traced, drop_collections)
     variants.append(make_variant(traced, is_training, table.add(traced)))
   policies.check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)

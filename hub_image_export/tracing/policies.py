@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from absl import logging
 
-from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients as gradients,
   probabilities,
@@ -16,19 +15,6 @@ from hub_image_export.graph import (
 )
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variants import Variant
-
-
-def check_collections(traced: Trace, dropped: tuple[str, ...]) -> None:
-  refused = [
-    key
-    for key in traced.collections
-    if key not in contract.SUPPORTED_COLLECTIONS and key not in dropped
-  ]
-  if refused:
-    raise ValueError(
-      f"the function fills the collections {refused}, which a module cannot "
-      f"have. Leave them out with drop_collections={tuple(refused)}"
-    )
 
 
 def check_deterministic(inference: Variant) -> None:

@@ -46,12 +46,14 @@ class Request:
     endpoints: names of Keras layers to expose.
     feature_layer: name of the Keras layer that yields the feature vector.
     arch_name: prefix of the endpoints' keys (C10).
+    left_out: keys of endpoints that no variant serves.
   """
 
   tasks: tuple[str, ...] | None
   endpoints: tuple[str, ...] = ()
   feature_layer: str | None = None
   arch_name: str | None = None
+  left_out: frozenset[str] = frozenset()
 
   def interpret(
     self, returned: Any, layers: LayerCalls, source: str = "fn"
@@ -86,7 +88,11 @@ class Request:
     ]
     return Results(
       tasks={name: _task_output(name, tasks[name]) for name in sorted(tasks)},
-      endpoints=_prefixed(pairs, self.arch_name),
+      endpoints={
+        key: value
+        for key, value in _prefixed(pairs, self.arch_name).items()
+        if key not in self.left_out
+      },
     )
 
   @property

@@ -23,6 +23,12 @@ from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.layer_calls import LayerCalls, observe
 from hub_image_export.tracing.momentum import momentum_as
 from hub_image_export.tracing.returned import Request
+from hub_image_export.tracing.source_call import (
+  call_source,
+  converted,
+  record_variables,
+  users_code,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,14 +107,6 @@ def trace(plan: Plan, training: bool) -> Trace:
   return converted(lambda convert: _trace(plan, training, convert))
 
 
-def converted(run: Callable[[Any], Any]) -> Any:
-  """`run(convert)`, with autograph where the source's code needs it."""
-  try:
-    return run(lambda call: call)
-  except _NeedsAutographError:
-    return run(tf.autograph.to_graph)
-
-
 def _trace(plan: Plan, training: bool, convert) -> Trace:
   recorded: list[Computed] = []
   made: set[str] = set()
@@ -173,7 +171,9 @@ def compute(
       hook = stack.enter_context(momentum_as(options[momentum]))
     layers = stack.enter_context(observe(hook))
     stack.enter_context(private.variables_tell_their_ops())
-    returned = _call(plan.source, pixels, training, options, convert)
+    returned = call_source(
+      plan.source, pixels, training, options, convert, layers
+    )
     results = plan.request.interpret(
       plan.source.wanted(returned), layers, plan.source.name
     )
@@ -194,7 +194,8 @@ def _preprocessed(images: Any, preprocess: Any) -> Any:
   if preprocess is None:
     return images
   try:
-    pixels = preprocess(images)
+    with users_code():
+      pixels = preprocess(images)
   except Exception as error:
     raise SourceError(
       f"the function given as preprocess raised: {user_errors.raised(error)}"
@@ -205,47 +206,6 @@ def _preprocessed(images: Any, preprocess: Any) -> Any:
       "expected the tensor of images that the network takes"
     )
   return pixels
-
-
-def record_variables(names: set[str]):
-  """A context in which the names of new variables are added to `names`."""
-
-  def creator(next_creator, **kwargs):
-    variable = next_creator(**kwargs)
-    names.add(variable.name)
-    return variable
-
-  return tf.variable_creator_scope(creator)
-
-
-class _NeedsAutographError(Exception):
-  """The function has Python control flow on tensors."""
-
-
-def _call(
-  source: Source, images: Any, training: bool, options: dict, convert
-) -> Any:
-  if source.training_parameter:
-    options = {**options, source.training_parameter: training}
-  if not source.takes_momentum:
-    options.pop(contract.BATCH_NORM_MOMENTUM, None)
-
-  def call(x):
-    return source.call(x, **options)
-
-  try:
-    return convert(call)(images)
-  except Exception as error:
-    if (
-      isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
-      and convert is not tf.autograph.to_graph
-    ):
-      raise _NeedsAutographError from error
-    variant = "training" if training else "inference"
-    raise SourceError(
-      f"{source.name} raised while its {variant} variant was traced: "
-      f"{user_errors.raised(error)}"
-    ) from error
 
 
 def _named(tensors: dict[str, Any]) -> dict[str, Any]:
