@@ -32,8 +32,8 @@ _FLAGS = {
   _EQUALITY: (tf.Tensor, "_USE_EQUALITY"),
   _SHAPES: (_place("framework.tensor_shape"), "_TENSORSHAPE_V2_OVERRIDE"),
 }
-# `enable_v2_behavior` turns all switches back, but for eager execution, which it
-# refuses once a graph was used: so that one is turned back before.
+# `enable_v2_behavior` turns all switches back, but for eager execution, which
+# it refuses once a graph was used: so that one is turned back before.
 _EAGER = (_place("eager.context"), "default_execution_mode")
 _v1 = tf.compat.v1
 # How other rules are asked for: whether they are in force, and two switches.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from absl import logging
 
+from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients as gradients,
   probabilities,

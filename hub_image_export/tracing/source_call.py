@@ -146,10 +146,9 @@ def _problem(
 ) -> Exception:
   """What to raise where the source's code has raised `error`."""
   problem: Exception
-  if (
-    isinstance(error, tf.errors.OperatorNotAllowedInGraphError)
-    and convert not in (tf.autograph.to_graph, _by_identity)
-  ):
+  if isinstance(
+    error, tf.errors.OperatorNotAllowedInGraphError
+  ) and convert not in (tf.autograph.to_graph, _by_identity):
     problem = _NeedsAutographError()
   else:
     variant = "training" if training else "inference"

@@ -74,9 +74,7 @@ _MISSED = {
 @pytest.mark.parametrize("name", _HARMLESS)
 def test_what_nobody_misses_is_left_out(name, tmp_path, caplog):
   specs = []
-  messages = messages_of(
-    caplog, lambda: specs.append(_build(_HARMLESS[name]))
-  )
+  messages = messages_of(caplog, lambda: specs.append(_build(_HARMLESS[name])))
   assert sum("left out" in message for message in messages) == 1
   summary = specs[0].export(tmp_path / "m")
   assert summary.differences
