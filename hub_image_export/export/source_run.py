@@ -31,7 +31,11 @@ from hub_image_export.tensorflow_api import (
 )
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.source_call import converted, record_variables
+from hub_image_export.tracing.source_call import (
+  converted,
+  record_variables,
+  values_from_files,
+)
 from hub_image_export.tracing.trace import compute
 from hub_image_export.weights.variable import handle_of
 
@@ -197,7 +201,7 @@ class SourceRun:
 
     def image_function(x: Any) -> Any:
       private.hide_wrap_function(v1.get_default_graph())
-      with record_variables(made):
+      with record_variables(made), values_from_files(made, set()):
         return compute_(x)
 
     shape = [None, *images.shape[1:]]

@@ -9,6 +9,7 @@ it also fails where a private name is used outside of this room.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import types
 from collections.abc import Callable, Iterator
@@ -222,6 +223,47 @@ def saved_inputs(loaded: Any) -> list[Any]:
   traces = getattr(loaded.__call__, "concrete_functions", ())
   taken = (trace.structured_input_signature[0][:1] for trace in traces)
   return [spec for specs in taken for spec in specs]
+
+
+# --- What TF1's code does to its variables.
+
+
+@contextlib.contextmanager
+def checkpoint_initializers_go_to(around: Callable[..., Any]) -> Iterator[None]:
+  """Calls `around(original, variable, file, key, part)` for values of files.
+
+  `tf.compat.v1.train.init_from_checkpoint` and `warm_start` give variables
+  other initializers, which eager variables never run, and fail on parts of
+  variables. All do it by this function, since TensorFlow 1.4.
+  """
+  module: Any = importlib.import_module(
+    f"{tf.__name__}.python.training.checkpoint_utils"
+  )
+  original = module._set_checkpoint_initializer
+
+  @functools.wraps(original)
+  def replacement(
+    variable: Any, file: str, key: str, part: str, *args: Any, **kwargs: Any
+  ) -> None:
+    run = functools.partial(
+      original, variable, file, key, part, *args, **kwargs
+    )
+    around(run, variable, file, key, part)
+
+  module._set_checkpoint_initializer = replacement
+  try:
+    yield
+  finally:
+    module._set_checkpoint_initializer = original
+
+
+def part_of(variable: Any) -> Any:
+  """Of which variable it is a part, and which: None unless partitioned.
+
+  A `SaveSliceInfo`, with `full_name`, `full_shape`, `var_offset`, `var_shape`:
+  what `tf.compat.v1.train.Saver` writes by. Here since TensorFlow 1.0.
+  """
+  return getattr(variable, "_save_slice_info", None)
 
 
 # --- Files.

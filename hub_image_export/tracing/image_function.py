@@ -99,7 +99,7 @@ def make_image_function(
   policies.check_dropout(variants[-1])
   policies.tell_of_changes(kept)
   policies.tell_of_probable_classifier(traces[0], kept[0])
-  policies.tell_of_initial_values(traces[0], plan.source.name)
+  policies.tell_of_initial_values(traces, plan.source.name)
   return ImageFunction(
     name=plan.source.name,
     variants=tuple(kept),

@@ -106,11 +106,12 @@ def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
   )
 
 
-def tell_of_initial_values(traced: Trace, name: str) -> None:
-  if traced.made:
+def tell_of_initial_values(traces: list[Trace], name: str) -> None:
+  made = traces[0].made.difference(*(traced.loaded for traced in traces))
+  if made:
     logging.warning(
       "%s makes %d variables itself: the module has their initial values. Are "
       "these the trained ones?",
       name[0].upper() + name[1:],
-      len(traced.made),
+      len(made),
     )

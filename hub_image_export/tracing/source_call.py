@@ -22,7 +22,10 @@ from hub_image_export.tensorflow_api import (
   user_errors,
 )
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing.layer_calls import LayerCalls
+from hub_image_export.tracing.layer_calls import (
+  LayerCalls,
+  one_trace_at_a_time,
+)
 
 
 def converted(run: Callable[[Any], Any]) -> Any:
@@ -62,6 +65,39 @@ def record_variables(names: set[str]):
     return variable
 
   return tf.variable_creator_scope(creator)
+
+
+@contextlib.contextmanager
+def values_from_files(made: set[str], loaded: set[str]) -> Iterator[None]:
+  """Gives variables the values that `init_from_checkpoint` asks for.
+
+  In a traced function variables have values as soon as they are made; what
+  stands for their initializers in a graph is never run.
+
+  Args:
+    made: names of the variables that this holds for.
+    loaded: gets the names of those that have a value from a file.
+  """
+
+  def load(
+    original: Callable[[], None], variable: Any, file: str, key: str, part: str
+  ) -> None:
+    traced = private.is_traced(tf.compat.v1.get_default_graph())
+    if not traced or variable.name not in made:
+      original()
+      return
+    with tf.init_scope():
+      (value,) = tf.raw_ops.RestoreV2(
+        prefix=file,
+        tensor_names=[key],
+        shape_and_slices=[part],
+        dtypes=[variable.dtype.base_dtype],
+      )
+      variable.assign(value)
+    loaded.add(variable.name)
+
+  with one_trace_at_a_time, private.checkpoint_initializers_go_to(load):
+    yield
 
 
 class _NeedsAutographError(Exception):

@@ -28,6 +28,7 @@ from hub_image_export.tracing.source_call import (
   converted,
   record_variables,
   users_code,
+  values_from_files,
 )
 
 
@@ -60,6 +61,7 @@ class Trace:
       are from: the collection, each Keras layer, a SavedModel.
     layers: the Keras layers that took part.
     made: names of the variables that the function itself made.
+    loaded: names of those of them to which it gave values from checkpoints.
   """
 
   wrapped: Any
@@ -68,6 +70,7 @@ class Trace:
   penalties: list[list[str]]
   layers: LayerCalls
   made: frozenset[str]
+  loaded: frozenset[str]
 
   @functools.cached_property
   def graph_def(self) -> GraphDef:
@@ -110,10 +113,11 @@ def trace(plan: Plan, training: bool) -> Trace:
 def _trace(plan: Plan, training: bool, convert) -> Trace:
   recorded: list[Computed] = []
   made: set[str] = set()
+  loaded: set[str] = set()
 
   def image_function(images, *hparams):
     private.hide_wrap_function(tf.compat.v1.get_default_graph())
-    with record_variables(made):
+    with record_variables(made), values_from_files(made, loaded):
       recorded.append(compute(plan, images, hparams, training, convert))
     return recorded[-1].tensors
 
@@ -125,7 +129,11 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
     lambda tensor: tensor.name, wrapped.structured_outputs
   )
   return Trace(
-    wrapped=wrapped, layers=recorded[-1].layers, made=frozenset(made), **names
+    wrapped=wrapped,
+    layers=recorded[-1].layers,
+    made=frozenset(made),
+    loaded=frozenset(loaded),
+    **names,
   )
 
 

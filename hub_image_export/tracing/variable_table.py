@@ -59,13 +59,15 @@ class VariableTable:
 
   Variables that exist outside of a trace are told apart by their handles.
   Those that a TF1 function makes are made anew by each trace, and told apart
-  by their names: the first trace's are kept, with their initial values.
+  by their names: the first trace's are kept, with their initial values, or
+  those that the function took from a checkpoint in any of the traces.
   """
 
   def __init__(self) -> None:
     self._by_handle: dict[int, Variable] = {}
     self._made: dict[str, Variable] = {}
     self._names: set[str] = set()
+    self._loaded: set[str] = set()
 
   def add(self, trace: Trace) -> Captures:
     """Takes a trace's captures in, in the order of its graph."""
@@ -86,6 +88,8 @@ class VariableTable:
       made = source.name in trace.made
       first = private.first_replica(source)
       found = self._find_or_add(first, keras.get(id(first.handle)), made)
+      if source.name in trace.loaded - self._loaded:
+        found.source.assign(source)
       if found in variables.values() and private.replicas(source):
         replicas.add(name)
       if id(source.handle) in by_edges or (
@@ -93,6 +97,7 @@ class VariableTable:
       ):
         unordered.add(name)
       variables[name] = found
+    self._loaded |= trace.loaded
     return Captures(
       variables, frozenset(replicas), frozenset(unordered), others
     )

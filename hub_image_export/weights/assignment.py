@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from absl import logging
 
 from hub_image_export.errors import WeightsError
-from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.weights import pieces
 from hub_image_export.weights.names import EMA_SUFFIX, NameRules
+from hub_image_export.weights.pieces import Stored
 from hub_image_export.weights.readers import NamedValues
 from hub_image_export.weights.variable import Variable
 
-_WIDENED = frozenset({tf.float16, tf.bfloat16})
 _COUNTERS = re.compile(
   r"(?:.*/)?(?:global_step|save_counter|beta[12]_power|iteration"
   r"|learning_rate|seed_generator_state)"
@@ -48,16 +46,16 @@ def assign(
       are listed. Or the rules are not clear.
   """
   variables = list(variables)
-  names = rules.names([v.name for v in variables], values)
-  keys: dict[str, str] = {}
+  wholes = dict.fromkeys(v.part.full_name for v in variables if v.part)
+  names = rules.names([*(v.name for v in variables), *wholes], values)
+  stored: dict[str, Stored] = {}
   problems = []
   for variable in variables:
-    key = values.find(names[variable.name])
-    problem = _problem(variable, names[variable.name], key, values)
-    if key is None or problem is not None:
+    found, problem = pieces.find(variable, names, values)
+    if found is None:
       problems.append(str(problem))
     else:
-      keys[variable.name] = key
+      stored[variable.name] = found
   if problems:
     raise WeightsError(_message(problems, len(variables), values))
   averages = sum(name.endswith(EMA_SUFFIX) for name in names.values())
@@ -67,50 +65,13 @@ def assign(
     values,
     f"; {averages} of them moving averages" if averages else "",
   )
-  _tell_of_widened(variables, keys, values)
-  _tell_of_unused(values, set(keys.values()), rules.ema, strict)
+  _tell_of_widened(variables, stored, values)
+  used = {key for found in stored.values() for key in found.keys}
+  _tell_of_unused(values, used, rules.ema, strict)
   return tuple(
-    dataclasses.replace(v, stored=_reader(values, keys[v.name], v.dtype))
+    dataclasses.replace(v, stored=stored[v.name].reader(values, v.dtype))
     for v in variables
   )
-
-
-def _reader(values: NamedValues, key: str, dtype: Any):
-  def read() -> Any:
-    value = values.read(key)
-    return value.astype(dtype.as_numpy_dtype, copy=False)
-
-  return read
-
-
-def _problem(
-  variable: Variable, name: str, key: str | None, values: NamedValues
-) -> str | None:
-  called = variable.name + (f" (as {name})" if name != variable.name else "")
-  if key is None:
-    return f"{called} is missing{_nearest(name, values)}"
-  found = values.specs[key]
-  if not variable.shape.is_compatible_with(found.shape):
-    return (
-      f"{called} has shape {variable.shape}, and {found.shape} in the "
-      "checkpoint"
-    )
-  wide = variable.dtype in (tf.float32, tf.float64)
-  if found.dtype != variable.dtype and not (wide and found.dtype in _WIDENED):
-    return (
-      f"{called} is {variable.dtype.name}, and {found.dtype.name} in the "
-      "checkpoint"
-    )
-  return None
-
-
-def _nearest(name: str, values: NamedValues) -> str:
-  """The names most like it, those with the same ending first."""
-  known = [n for n in values.specs if n not in values.bookkeeping]
-  ending = name.rpartition("/")[2]
-  alike = [n for n in known if n.rpartition("/")[2] == ending]
-  near = difflib.get_close_matches(name, alike or known, 2, 0.4)
-  return f" (nearest: {', '.join(near)})" if near else ""
 
 
 def _message(problems: list[str], count: int, values: NamedValues) -> str:
@@ -133,10 +94,12 @@ def _unused(values: NamedValues, used: set[str], ema: bool) -> Iterable[str]:
 
 
 def _tell_of_widened(
-  variables: list[Variable], keys: dict[str, str], values: NamedValues
+  variables: list[Variable], stored: dict[str, Stored], values: NamedValues
 ) -> None:
   widened = [
-    v.name for v in variables if values.specs[keys[v.name]].dtype != v.dtype
+    v.name
+    for v in variables
+    if values.specs[stored[v.name].keys[0]].dtype != v.dtype
   ]
   if widened:
     logging.warning(

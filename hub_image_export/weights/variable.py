@@ -29,6 +29,14 @@ class Variable:
   stored: Callable[[], Any] | None = None
 
   @property
+  def part(self) -> Any:
+    """Of which variable it is a part, as TF1's partitioners make them.
+
+    See `private.part_of`. None where it is a variable of its own.
+    """
+    return private.part_of(self.source)
+
+  @property
   def dtype(self) -> Any:
     return self.source.dtype
 
