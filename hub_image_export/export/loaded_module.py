@@ -71,7 +71,8 @@ def training_step(
     objective: of the outputs, whose gradients are wanted, if any are.
 
   Returns:
-    Its values are those of the variables that UPDATE_OPS assigns.
+    Its values are those of the variables that UPDATE_OPS assigns; where the
+    momentum that is an input replaced a decay of the source, with that one.
   """
   meta_graph = saved_models.meta_graph(path, contract.TRAIN_TAGS)
   fixed_draws.fix(meta_graph.graph_def)
@@ -103,9 +104,17 @@ def training_step(
     if saver is not None:
       saver.restore(session, checkpoint_writer.variables_prefix(path))
     results = session.run((outputs, penalties, found, updates), {given: images})
+    values = session.run(read)
+    decays = function.variants[-1].decays
+    for decay in sorted(set(decays.values())):  # The source has them fixed.
+      saver.restore(session, checkpoint_writer.variables_prefix(path))
+      momentum = graph.get_tensor_by_name(f"{contract.BATCH_NORM_MOMENTUM}:0")
+      session.run(updates, {given: images, momentum: decay})
+      after = session.run(read)
+      values.update({k: after[k] for k, d in decays.items() if d == decay})
     return Step(
       outputs=results[0],
-      values=session.run(read),
+      values=values,
       penalties=float(sum(results[1])),
       gradients=results[2],
     )

@@ -81,8 +81,13 @@ def is_model(value: Any) -> bool:
 
 
 def is_batch_norm(layer: Layer) -> bool:
-  """Holds for all batch norm classes; they share no base class."""
-  return hasattr(layer, "momentum") and hasattr(layer, "moving_mean")
+  """Holds for all batch norm classes; they share no base class.
+
+  Also before they are built, as those of TF1 are when they are first called.
+  """
+  return hasattr(layer, "momentum") and (
+    hasattr(layer, "moving_mean") or hasattr(layer, "moving_mean_initializer")
+  )
 
 
 def is_of_keras_3(layer: Layer) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.sources.source import Source
 from hub_image_export.tracing import left_out, policies
-from hub_image_export.tracing.trace import Plan, trace
+from hub_image_export.tracing.trace import Plan, Trace, trace
 from hub_image_export.tracing.training_independence import (
   training_cannot_differ,
 )
@@ -92,7 +92,14 @@ def make_image_function(
   plan, traces = left_out.in_both(plan, traces)
   variants = []
   for is_training, traced in zip((False, True), traces):
-    variants.append(make_variant(traced, is_training, table.add(traced)))
+    variants.append(
+      make_variant(
+        traced,
+        is_training,
+        table.add(traced),
+        find_decays=_has_plain_averages(plan, traced),
+      )
+    )
   policies.check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
@@ -109,6 +116,15 @@ def make_image_function(
     made=traces[0].made | traces[-1].made,
     layers=tuple(traces[0].layers.roots),
   )
+
+
+def _has_plain_averages(plan: Plan, traced: Trace) -> bool:
+  """Whether momentum is wanted of a function that knows of none (H1).
+
+  Batch norm layers of Keras take it; what else they average is their own.
+  """
+  plain = bool(traced.made) or not traced.layers.layers
+  return plan.momentum and not plan.source.takes_momentum and plain
 
 
 def _kept_variants(
@@ -147,7 +163,8 @@ def check_momentum_is_used(function: ImageFunction) -> None:
     f"batch_norm_momentum=True, but {function.name} "
     + (
       "does not use the momentum when it trains: it has no batch norm layers, "
-      "or ignores its batch_norm_momentum argument"
+      "no updates like mean -= (mean - batch_mean) * 0.1 with a constant decay "
+      "in UPDATE_OPS, and no argument batch_norm_momentum that it uses"
       if len(function.variants) == 2
       else "has no training variant, and so no moving averages to update"
     )

@@ -18,6 +18,7 @@ from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import (
   keras_packages,
   private,
+  slim,
   tf1_rules,
   user_errors,
 )
@@ -210,5 +211,6 @@ def _is_of_tf1(made: set[str], layers: LayerCalls) -> bool:
 @contextlib.contextmanager
 def users_code() -> Iterator[None]:
   """TensorFlow as the process has it; what the code switches is undone."""
+  slim.provide()
   with tf1_rules.of_the_process(), tf1_rules.switches_kept():
     yield

@@ -13,6 +13,7 @@ from absl import logging
 from hub_image_export import contract
 from hub_image_export.graph import (
   custom_gradients,
+  decays,
   fixed_flow,
   inline,
   logits,
@@ -54,6 +55,7 @@ class Variant:
     updates: names of ops (UPDATE_OPS).
     activations: "softmax" or "sigmoid", by the task that it was taken off.
     oldest_tensorflow: the oldest version that runs it ("1.15"), or trains it.
+    decays: by the name of a variable, the decay that the momentum replaced.
     rewritten: the kinds of ops in whose place others stand, for TF 1.15.
     needs_newer: why that is not 1.15: a sentence for each op to blame.
     unsplit: the same with grouped convolutions whole, which later versions
@@ -77,6 +79,7 @@ class Variant:
   fine_tuning_needs_newer: tuple[str, ...] = ()
   rewritten: tuple[str, ...] = ()
   unsplit: Variant | None = None
+  decays: dict[str, float] = dataclasses.field(default_factory=dict)
 
   @property
   def is_training(self) -> bool:
@@ -117,10 +120,14 @@ _OF_AVERAGES = frozenset({"AddV2", "Const", "Identity", "Mul", "Sub"})
 
 
 class _Traced(NamedTuple):
-  """What a variant is made of."""
+  """What a variant is made of.
+
+  `find_decays` is whether moving averages are to take the momentum (H1).
+  """
 
   trace: Trace
   captures: Captures
+  find_decays: bool = False
 
 
 def _inline_calls(variant: Variant, traced: _Traced) -> None:
@@ -242,6 +249,26 @@ def _kinds(graph_def: GraphDef) -> collections.Counter[str]:
   )
 
 
+def _find_decays(variant: Variant, traced: _Traced) -> None:
+  if not (traced.find_decays and variant.is_training):
+    return
+  momentum = contract.BATCH_NORM_MOMENTUM
+  if momentum not in nodes_by_name(variant.graph_def):
+    given = nodes_by_name(traced.trace.graph_def)[momentum]
+    variant.graph_def.node.append(given)
+  averages = {name for name, v in variant.variables.items() if not v.trainable}
+  found, left = decays.take_momentum(
+    variant.graph_def, variant.updates, momentum, averages, contract.IMAGES
+  )
+  variant.decays = {variant.variables[k].name: v for k, v in found.items()}
+  if 0 < len(left) < len(variant.updates):
+    logging.warning(
+      "batch_norm_momentum does not change what the ops %s do: no decay was "
+      "found there. Are they no moving averages of batch norm (H1)?",
+      left[:5],
+    )
+
+
 def _bypass_redundant_nodes(variant: Variant, traced: _Traced) -> None:
   bypass_redundant_nodes(variant.graph_def, variant.served)
 
@@ -287,6 +314,7 @@ PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
   (_refuse_process_ops, "needs pruning: what is not served may do anything"),
   (_drop_custom_gradients, "before rewrites: they copy what identities carry"),
   (_make_portable, "needs static shapes, and only what is served"),
+  (_find_decays, "after rewrites, which spell what fused ops average"),
   (_bypass_redundant_nodes, "after rewrites, which bring constants twice"),
   (_prune, "takes away what is bypassed"),
   (_assign_after_reads, "the last change of edges: it is for what is left"),
@@ -297,13 +325,17 @@ PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
 )
 
 
-def make_variant(trace: Trace, training: bool, captures: Captures) -> Variant:
+def make_variant(
+  trace: Trace, training: bool, captures: Captures, find_decays: bool = False
+) -> Variant:
   """Makes a variant's graph of a trace: all PASSES, in their order.
 
   Args:
     trace: as `tracing.trace` returned it.
     training: whether it is the training variant.
     captures: what the trace captured, named.
+    find_decays: let moving averages decay by the momentum that is an input,
+      where the source itself takes none (H1).
 
   Raises:
     ValueError: something in the graph cannot be part of a module.
@@ -315,7 +347,7 @@ def make_variant(trace: Trace, training: bool, captures: Captures) -> Variant:
     tasks=trace.tasks,
     endpoints=trace.endpoints,
   )
-  traced = _Traced(trace, captures)
+  traced = _Traced(trace, captures, find_decays)
   for run, _ in PASSES:
     unsplit = variant.unsplit
     run(variant, traced)
