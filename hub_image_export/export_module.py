@@ -22,6 +22,7 @@ SavedModel APIs for Image Tasks"), which hub.KerasLayer can fine-tune.
   a saved Keras model          model.keras, model.h5
   a SavedModel                 path/to/directory
   a TF1 Hub module             path/to/directory (it is wrapped again)
+  a TF1 checkpoint's graph     model.ckpt.meta, with --output=logits:0
   Python code, which is run    path/to/file.py:name, package.module:name
 
 Nothing else runs code: saved models that bring Python code along, or whose ops
@@ -106,6 +107,7 @@ def _export(argv: Sequence[str]) -> list[Any]:
     num_classes=export_flags.NUM_CLASSES.value,
     variable_size=export_flags.VARIABLE_SIZE.value,
     output=export_flags.OUTPUT.value,
+    images=export_flags.IMAGES.value,
   )
   if export_flags.WEIGHTS.value == "random":
     logging.warning(

@@ -88,7 +88,13 @@ ENDPOINTS = _list(
 OUTPUT = _string(
   "output",
   "Which of several outputs of the model is meant: its name, its position (0), "
-  "or a signature of a SavedModel (serving_default/scores).",
+  "or a signature of a SavedModel (serving_default/scores). For a meta graph "
+  "(model.ckpt.meta): the name of the tensor (logits/BiasAdd:0).",
+)
+IMAGES = _string(
+  "images",
+  "For a meta graph: the name of the tensor that takes the images (input:0). "
+  "Default: the only one that can.",
 )
 FEATURE_LAYER = _string(
   "feature_layer", "The Keras layer that yields the feature vector."

@@ -18,6 +18,7 @@ from hub_image_export.sources import (
   hub_module_specs as module_specs,
   keras_files as model_files,
   keras_models,
+  meta_graph_files,
   saved_models,
   user_code,
 )
@@ -28,10 +29,11 @@ from hub_image_export.tensorflow_api.types import ModuleSpec
 _FORMS = (
   "the name of a Keras Application (MobileNetV2), a saved Keras model "
   "(model.keras, model.h5), a directory with a SavedModel or a TF1 Hub "
-  "module, or a model or function in Python code (file.py:name, "
-  "package.module:name)"
+  "module, the graph of a TF1 checkpoint (model.ckpt.meta), or a model or "
+  "function in Python code (file.py:name, package.module:name)"
 )
 _KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+_META_GRAPH = ".meta"
 _SAVED_MODEL_FILES = (contract.SAVED_MODEL_FILE, "saved_model.pbtxt")
 
 
@@ -69,6 +71,7 @@ def load(
   num_classes: int | None = None,
   variable_size: bool = False,
   output: str | None = None,
+  images: str | None = None,
 ) -> LoadedModel:
   """Loads, or for a Keras Application builds, what `--model` names.
 
@@ -78,6 +81,7 @@ def load(
       Keras Application, see `application_models.build`. All other models are
       what they are; weights given for one of them are an error.
     output: which of several outputs is meant, or which signature.
+    images: the tensor of a meta graph that takes the images.
 
   Raises:
     ValueError: `model` names nothing that could be exported.
@@ -108,6 +112,14 @@ def load(
     raise ValueError(
       f"The weights ({weights!r}) can be given for Keras Applications only; "
       f"{model!r} must come with its own."
+    )
+  if model.endswith(_META_GRAPH) and os.path.isfile(model):
+    function, size = meta_graph_files.load(model, images, output)
+    return LoadedModel(function, None, *size)
+  if images is not None:
+    raise ValueError(
+      f"--images is {arguments.shown(images)}, but it is for meta graphs "
+      "(model.ckpt.meta): leave it out"
     )
   return _described(_load_source(model), output)
 

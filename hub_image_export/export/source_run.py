@@ -23,6 +23,7 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.variable_copies import Copies
+from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.tensorflow_api import (
   eager_ops,
   keras_packages,
@@ -201,7 +202,7 @@ class SourceRun:
 
     def image_function(x: Any) -> Any:
       private.hide_wrap_function(v1.get_default_graph())
-      with record_variables(made), values_from_files(made, set()):
+      with record_variables(made), values_from_files(made, Imports()):
         return compute_(x)
 
     shape = [None, *images.shape[1:]]
@@ -233,7 +234,8 @@ class SourceRun:
     graph = tf.Graph()
     with graph.as_default():
       shape = [None, *images.shape[1:]]
-      given = v1.placeholder(tf.float32, shape, name=contract.IMAGES)
+      # Graphs that the source imports may have images of their own.
+      given = v1.placeholder(tf.float32, shape, name="images_of_source")
       found = self._compute(training, convert)(given)
       outputs = flat_outputs(found)
       updates = _updates(graph) if training else []

@@ -20,7 +20,7 @@ ASSIGNMENTS = {
   "AssignAdd": "AssignAddVariableOp",
   "AssignSub": "AssignSubVariableOp",
 }
-_VALUES = {
+VALUES = {
   "RefIdentity": "Identity",
   "RefSwitch": "Switch",
   "RefMerge": "Merge",
@@ -55,8 +55,8 @@ def use_resources(graph_def: GraphDef) -> GraphDef:
     if node.op in ASSIGNMENTS and node_of(node.input[0]) in dtypes:
       read_after[node.name] = f"{node.name}/read_after"
       _assign(copied)
-    elif node.op in _VALUES:
-      copied.op = _VALUES[node.op]
+    elif node.op in VALUES:
+      copied.op = VALUES[node.op]
   for name, dtype in dtypes.items():
     _add_read(result, f"{name}/read_value", name, dtype, [])
   for node in graph_def.node:

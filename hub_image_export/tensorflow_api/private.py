@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -264,6 +265,39 @@ def part_of(variable: Any) -> Any:
   what `tf.compat.v1.train.Saver` writes by. Here since TensorFlow 1.0.
   """
   return getattr(variable, "_save_slice_info", None)
+
+
+def set_part(variable: Any, info: Any) -> None:
+  """Lets `part_of` a variable be what a `SaveSliceInfoDef` says."""
+  part = tf.Variable.SaveSliceInfo(save_slice_info_def=info)
+  variable._set_save_slice_info(part)
+
+
+@contextlib.contextmanager
+def meta_graph_imports_go_to(around: Callable[..., Any]) -> Iterator[None]:
+  """Calls `around(original, meta_graph, options)` where graphs are imported.
+
+  `tf.compat.v1.train.import_meta_graph` gets what it returns, a saver and the
+  elements that were asked for, by this function, since TensorFlow 1.13. The
+  options are `import_scope`, `input_map` and so on.
+  """
+  module: Any = importlib.import_module(f"{tf.__name__}.python.training.saver")
+  original = module._import_meta_graph_with_return_elements
+  parameters = inspect.signature(original)
+
+  @functools.wraps(original)
+  def replacement(meta_graph_or_file: Any, *args: Any, **kwargs: Any) -> Any:
+    run = functools.partial(original, meta_graph_or_file, *args, **kwargs)
+    given = parameters.bind(meta_graph_or_file, *args, **kwargs).arguments
+    options = {**given, **given.get("kwargs", {})}
+    del options["meta_graph_or_file"]
+    return around(run, meta_graph_or_file, options)
+
+  module._import_meta_graph_with_return_elements = replacement
+  try:
+    yield
+  finally:
+    module._import_meta_graph_with_return_elements = original
 
 
 # --- Files.

@@ -38,6 +38,8 @@ def check_collections(traces: list[Trace], dropped: tuple[str, ...]) -> None:
     for key in traced.collections:
       if key in contract.SUPPORTED_COLLECTIONS or key in dropped:
         continue
+      if key in traced.imports.collections:  # Of a whole training program.
+        continue
       entries = _flat(traced.wrapped.graph.get_collection(key))
       harmless[key] = max(len(entries), harmless.get(key, 0))
       for entry in entries:

@@ -107,7 +107,9 @@ def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
 
 
 def tell_of_initial_values(traces: list[Trace], name: str) -> None:
-  made = traces[0].made.difference(*(traced.loaded for traced in traces))
+  imports = [traced.imports for traced in traces]
+  known = (names for i in imports for names in (i.loaded, i.unset))
+  made = traces[0].made.difference(*known)
   if made:
     logging.warning(
       "%s makes %d variables itself: the module has their initial values. Are "

@@ -14,6 +14,7 @@ from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.errors import SourceError
+from hub_image_export.sources import meta_graphs
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import (
   keras_packages,
@@ -69,15 +70,19 @@ def record_variables(names: set[str]):
 
 
 @contextlib.contextmanager
-def values_from_files(made: set[str], loaded: set[str]) -> Iterator[None]:
+def values_from_files(
+  made: set[str], imports: meta_graphs.Imports
+) -> Iterator[None]:
   """Gives variables the values that `init_from_checkpoint` asks for.
+
+  And those that come with `import_meta_graph` the values beside that.
 
   In a traced function variables have values as soon as they are made; what
   stands for their initializers in a graph is never run.
 
   Args:
     made: names of the variables that this holds for.
-    loaded: gets the names of those that have a value from a file.
+    imports: learns which of them have a value from a file.
   """
 
   def load(
@@ -95,9 +100,13 @@ def values_from_files(made: set[str], loaded: set[str]) -> Iterator[None]:
         dtypes=[variable.dtype.base_dtype],
       )
       variable.assign(value)
-    loaded.add(variable.name)
+    imports.loaded.add(variable.name)
 
-  with one_trace_at_a_time, private.checkpoint_initializers_go_to(load):
+  with (
+    one_trace_at_a_time,
+    private.checkpoint_initializers_go_to(load),
+    imports.with_values(),
+  ):
     yield
 
 

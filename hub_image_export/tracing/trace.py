@@ -16,6 +16,7 @@ from typing import Any
 
 from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
+from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import private, user_errors
 from hub_image_export.tensorflow_api.compat import tf
@@ -61,7 +62,7 @@ class Trace:
       are from: the collection, each Keras layer, a SavedModel.
     layers: the Keras layers that took part.
     made: names of the variables that the function itself made.
-    loaded: names of those of them to which it gave values from checkpoints.
+    imports: what it has from checkpoints and meta graphs.
   """
 
   wrapped: Any
@@ -70,7 +71,7 @@ class Trace:
   penalties: list[list[str]]
   layers: LayerCalls
   made: frozenset[str]
-  loaded: frozenset[str]
+  imports: Imports
 
   @functools.cached_property
   def graph_def(self) -> GraphDef:
@@ -113,11 +114,11 @@ def trace(plan: Plan, training: bool) -> Trace:
 def _trace(plan: Plan, training: bool, convert) -> Trace:
   recorded: list[Computed] = []
   made: set[str] = set()
-  loaded: set[str] = set()
+  imports = Imports()
 
   def image_function(images, *hparams):
     private.hide_wrap_function(tf.compat.v1.get_default_graph())
-    with record_variables(made), values_from_files(made, loaded):
+    with record_variables(made), values_from_files(made, imports):
       recorded.append(compute(plan, images, hparams, training, convert))
     return recorded[-1].tensors
 
@@ -132,7 +133,7 @@ def _trace(plan: Plan, training: bool, convert) -> Trace:
     wrapped=wrapped,
     layers=recorded[-1].layers,
     made=frozenset(made),
-    loaded=frozenset(loaded),
+    imports=imports,
     **names,
   )
 

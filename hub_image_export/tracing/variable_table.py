@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.errors import WeightsError
 from hub_image_export.graph.state_ops import UNORDERED, Cell
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tracing.trace import Trace
@@ -88,7 +89,7 @@ class VariableTable:
       made = source.name in trace.made
       first = private.first_replica(source)
       found = self._find_or_add(first, keras.get(id(first.handle)), made)
-      if source.name in trace.loaded - self._loaded:
+      if source.name in trace.imports.loaded - self._loaded:
         found.source.assign(source)
       if found in variables.values() and private.replicas(source):
         replicas.add(name)
@@ -97,7 +98,12 @@ class VariableTable:
       ):
         unordered.add(name)
       variables[name] = found
-    self._loaded |= trace.loaded
+    self._loaded |= trace.imports.loaded
+    unset = trace.imports.unset - self._loaded
+    variables = {
+      k: _without_value(v) if v.source.name in unset else v
+      for k, v in variables.items()
+    }
     return Captures(
       variables, frozenset(replicas), frozenset(unordered), others
     )
@@ -136,6 +142,17 @@ class VariableTable:
       name = f"{base}_{count}"
     self._names.add(name)
     return name
+
+
+def _without_value(variable: Variable) -> Variable:
+  def read() -> Any:
+    raise WeightsError(
+      f"the variable {variable.name!r} comes from a meta graph without a "
+      "checkpoint beside it, so it has no value: expected model.ckpt.index "
+      "beside model.ckpt.meta, or a checkpoint_path"
+    )
+
+  return dataclasses.replace(variable, stored=read)
 
 
 def _check_replicas(source: Any) -> None:

@@ -92,7 +92,7 @@ _MODEL = (
     "model export_path weights labels arch_name endpoints feature_layer "
     "preprocess drop_collections checkpoint checkpoint_prefix checkpoint_map "
     "archive page handle asset_path description license network dataset scores "
-    "class_definition output publish_dir example language results"
+    "class_definition output publish_dir example language results images"
   ),
   *_value("model", [None], "is missing"),
   *_value("model", ["MobilNetV2"], "did you mean MobileNetV2"),
@@ -123,6 +123,7 @@ _BUILDER = (
   *_value("feature_layer", ["pool"], "is for features", **_CLASSES),
   *_value("output", ["scores"], "expected one of 'default'"),
   *_value("output", ["scores"], "--feature_layer", task="all"),
+  *_value("images", ["input:0"], "is for meta graphs"),
   *_value("preprocess", ["tff", "TF"], "expected one of"),
   *_value("preprocess", ["a/b", "0.5/", "/", "1,2,/1"], "expected numbers"),
   *_value("preprocess", ["0.5/0", "0.5/-1"], "zero or a negative"),
