@@ -82,12 +82,12 @@ class _Search:
     variable = canonical(update.input[0])
     value = canonical(data_inputs(update)[1])
     terms = self._terms(value, variable, 1.0)
-    reads = {t for t in terms if self._reads(t, variable)}
-    others = terms.keys() - reads
-    if len(reads) != 1 or len(others) != 1:
+    reads = [t for t in terms if self._reads(t, variable)]
+    others = [t for t in terms if t not in reads]
+    if not reads or len(others) != 1:
       return None
-    (read,), (other,) = reads, others
-    old, new = terms[read], terms[other]
+    (other,) = others
+    old, new = sum(terms[read] for read in reads), terms[other]
     if update.op in _ASSIGNED:
       old, new = (_ASSIGNED[update.op] * factor for factor in (old, new))
       old += 1.0
@@ -99,7 +99,7 @@ class _Search:
         return None
       other, factor = peeled
       new *= factor
-    return read, other, old
+    return reads[0], other, old
 
   def _reads(self, tensor: str, variable: str) -> bool:
     node = self.nodes[node_of(tensor)]
