@@ -66,10 +66,12 @@ def make_feature_vector_module(
     training: True asks for a training variant, and fails if it would be the
       same; False forbids it; None makes one if it differs (F2).
     batch_norm_momentum: add signatures with the input `batch_norm_momentum`,
-      and 0.99 where consumers give none (H1). Off by default: batch norm
-      layers keep the momentum that they have.
-    drop_collections: collections that a TF1 function fills and a module cannot
-      have (`"losses"`, say).
+      and 0.99 where consumers give none (H1). Batch norm layers take it; in
+      code without layers it takes the place of the constant decay of moving
+      averages. Off by default: all keep the momentum that they have.
+    drop_collections: collections that a TF1 function fills, that a module
+      cannot have, and that consumers would miss (`"losses"`, say). Those of
+      endpoints, counters and variables are left out by themselves.
     allow_custom_gradients: accept that custom gradients which differ from
       TensorFlow's own are lost: they exist in this process only (F5).
 

@@ -119,7 +119,9 @@ BN_HPARAMS = _bool(
   "Add signatures with the input batch_norm_momentum for fine-tuning.",
 )
 DROP_COLLECTIONS = _list(
-  "drop_collections", "Collections of a TF1 function to leave out."
+  "drop_collections",
+  "Collections of a TF1 function to leave out, though consumers would miss "
+  "what is in them (losses).",
 )
 ALLOW_CUSTOM_GRADIENTS = _bool(
   "allow_custom_gradients",
