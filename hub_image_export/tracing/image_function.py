@@ -104,6 +104,7 @@ def make_image_function(
   kept = _kept_variants(variants, training, plan.source)
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
   policies.check_dropout(variants[-1])
+  policies.check_averages(kept)
   policies.tell_of_changes(kept)
   policies.tell_of_probable_classifier(traces[0], kept[0])
   policies.tell_of_initial_values(traces, plan.source.name)

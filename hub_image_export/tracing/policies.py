@@ -14,6 +14,8 @@ from hub_image_export.graph import (
   probabilities,
   random_numbers as randomness,
 )
+from hub_image_export.graph.graph_defs import ancestors, canonical
+from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variants import Variant
 
@@ -43,6 +45,37 @@ def check_gradients(traces: list[Trace], allowed: bool) -> None:
       "training variant with training=False"
     )
   logging.warning("%s", message[0].upper() + message[1:])
+
+
+def check_averages(variants: list[Variant]) -> None:
+  """Batch norm that trains has to move its averages (F4).
+
+  Fused batch norm that trains ignores the averages that it is given.
+  """
+  if len(variants) < 2:
+    return
+  training = variants[-1]
+  graph_def = GraphDef()
+  graph_def.CopyFrom(training.graph_def)
+  for node in graph_def.node:
+    if node.op.startswith("FusedBatchNorm") and node.attr["is_training"].b:
+      del node.input[3:]
+  used = ancestors(graph_def, training.outputs)
+  for node in graph_def.node:
+    if node.name in training.updates:
+      used.add(canonical(node.input[0]))
+  known = {v.name for variant in variants for v in variant.variables.values()}
+  moving = {name for name in known if "moving_" in name.rpartition("/")[2]}
+  still = sorted(
+    moving - {v.name for k, v in training.variables.items() if k in used}
+  )
+  if still:
+    raise ValueError(
+      f"{len(still)} moving averages are neither used nor updated when "
+      f"training ({', '.join(still[:3])}): consumers who fine-tune would infer "
+      "with old ones. Expected an update of each in UPDATE_OPS (F4), or "
+      "training=False"
+    )
 
 
 def check_dropout(variant: Variant) -> None:

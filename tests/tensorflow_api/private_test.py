@@ -211,6 +211,45 @@ def test_what_a_loaded_saved_model_takes(tmp_path):
   }
 
 
+def test_values_from_files_and_meta_graphs_go_through_functions(tmp_path):
+  v1 = tf.compat.v1
+  prefix, seen = str(tmp_path / "c"), []
+  with tf.Graph().as_default(), v1.Session() as session:
+    v1.get_variable("v", initializer=[1.0])
+    session.run(v1.global_variables_initializer())
+    v1.train.Saver().save(session, prefix)
+
+  def load(original, variable, file, key, part):
+    seen.append((variable.op.name, file, key, part))
+    original()
+
+  def graph(original, meta_graph, options):
+    seen.append((meta_graph, options["import_scope"], options["input_map"]))
+    return original()
+
+  with tf.Graph().as_default():
+    v1.get_variable("v", [1])
+    with private.checkpoint_initializers_go_to(load):
+      v1.train.init_from_checkpoint(prefix, {"v": "v"})
+    with private.meta_graph_imports_go_to(graph):
+      path = prefix + ".meta"
+      v1.train.import_meta_graph(path, import_scope="s", input_map={})
+  assert seen == [("v", prefix, "v", ""), (prefix + ".meta", "s", {})]
+
+
+def test_parts_of_variables():
+  v1 = tf.compat.v1
+  with tf.Graph().as_default():
+    partitioner = v1.fixed_size_partitioner(2)
+    first, second = v1.get_variable("v", [4], partitioner=partitioner)
+    assert private.part_of(second).full_name == "v"
+    assert private.part_of(second).var_offset == [2]
+    proto = second.to_proto().save_slice_info_def
+    private.set_part(first, proto)
+    assert private.part_of(first).var_offset == [2]
+  assert private.part_of(tf.Variable(1.0)) is None
+
+
 def test_the_graph_of_objects_in_a_checkpoint(tmp_path):
   prefix = tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "c"))
   keys = dict(tf.train.list_variables(prefix))

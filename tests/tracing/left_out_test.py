@@ -152,3 +152,32 @@ def test_tasks_of_one_variant_are_refused(outputs, words):
 
   with pytest.raises(ValueError, match=words):
     hie.make_image_module(fn, 6, 5, default_task="image_feature_vector")
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_averages_that_nothing_moves_are_refused(fused):
+  """What `check_module` calls "no-update-ops"."""
+
+  def fn(images, is_training):
+    given = {"shape": [3], "trainable": False}
+    mean = v1.get_variable("bn/moving_mean", **given)
+    variance = v1.get_variable("bn/moving_variance", **given)
+    scale = _variable("bn/gamma", 3)
+    if fused:
+      x = v1.nn.fused_batch_norm(
+        images,
+        scale,
+        tf.zeros([3]),
+        None if is_training else mean,
+        None if is_training else variance,
+        is_training=is_training,
+      )[0]
+    else:
+      moments = tf.nn.moments(images, [0, 1, 2])
+      here = moments if is_training else (mean, variance)
+      x = tf.nn.batch_normalization(images, *here, None, scale, 1e-3)
+    return tf.reduce_mean(x, [1, 2])
+
+  with pytest.raises(ValueError, match="moving_mean.*UPDATE_OPS.*training=Fal"):
+    hie.make_feature_vector_module(fn, 6, 5)
+  hie.make_feature_vector_module(fn, 6, 5, training=False)
