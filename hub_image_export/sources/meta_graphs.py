@@ -177,16 +177,25 @@ class Imports:
     scope: str,
   ) -> None:
     """What code may look for with `get_collection`; of variables, our own."""
-    present = {operation.name for operation in graph.get_operations()}
+    present = {
+      operation.name: operation for operation in graph.get_operations()
+    }
     of_holder = (contract.VARIABLES, contract.TRAINABLE_VARIABLES)
     for key, collection in meta_graph.collection_def.items():
       if key in _NOT_RESTORED or key in of_holder:
         continue
       self.collections.add(key)
       for name in collection.node_list.value:
-        if node_of(scope + name) in present:
-          element = graph.as_graph_element(scope + name)
-          graph.add_to_collection(key, element)
+        operation = present.get(node_of(scope + name))
+        if operation is None:
+          continue
+        # What assigns to a reference gives it; what assigns a resource, none.
+        element = (
+          graph.as_graph_element(scope + name)
+          if operation.outputs
+          else operation
+        )
+        graph.add_to_collection(key, element)
       for proto in protos_of(meta_graph, key):
         if node_of(proto.variable_name) in variables:
           variable = variables[node_of(proto.variable_name)]
