@@ -20,6 +20,7 @@ from hub_image_export.tensorflow_api.compat import tf
 
 _SLIM = "tf_slim"
 _LAYERS = "legacy_tf_layers.normalization"
+_LOOKED_FOR = f"tf_keras.{_LAYERS}"
 
 
 def provide() -> None:
@@ -30,8 +31,8 @@ def provide() -> None:
   if not hasattr(ops, "Tensor"):
     ops.Tensor = tf.Tensor
   place = _tensorflow("layers.normalization")
-  loader = type(place.normalization)
-  if loader.__name__ == "LazyLoader":
+  if place.normalization.__name__ == _LOOKED_FOR:
+    loader = type(place.normalization)
     place.normalization = loader("normalization", vars(place), _layers())
 
 
@@ -44,7 +45,7 @@ def _layers() -> str:
         return name
     except ModuleNotFoundError:
       continue
-  return f"tf_keras.{_LAYERS}"
+  return _LOOKED_FOR
 
 
 def _tensorflow(name: str) -> Any:
