@@ -94,6 +94,8 @@ class Imports:
     )
     variables = self._variables(meta_graph, graph_def, values, scope)
     for name, variable in variables.items():
+      # Makes it known to the graph, by a name that no program has.
+      tf.identity(variable, name=f"variable_of_meta_graph/{name}")
       replaced[f"{name}:0"] = private.capture(graph, variable.handle)
     _let_go_of_taken_names(graph, graph_def, replaced, scope)
     read = _read(graph_def)
