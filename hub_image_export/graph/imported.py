@@ -24,14 +24,7 @@ from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 VARIABLE_OPS = ref_variables.VARIABLE_OPS | {"VarHandleOp"}
 _ASSIGNMENTS = ASSIGNMENTS | frozenset(ref_variables.ASSIGNMENTS)
-_OF_VARIABLES = (
-  VARIABLE_OPS
-  | _ASSIGNMENTS
-  | READS
-  | WRITES
-  | LOOKS
-  | {"IsVariableInitialized"}
-)
+_OF_VARIABLES = VARIABLE_OPS | _ASSIGNMENTS | READS | WRITES | LOOKS
 _DRAWS = frozenset({"TruncatedNormal", "Multinomial"})
 _APPLIES = ("Apply", "SparseApply", "ResourceApply", "ResourceSparseApply")
 

@@ -30,6 +30,7 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")
 # What a network ends in, mostly: candidates for messages.
 _LAST = ("BiasAdd", "MatMul", "Mean", "Softmax", "Squeeze", "Reshape", "L2")
 _SHOWN = 8
+_SCOPE = "model"
 
 
 def load(
@@ -72,21 +73,31 @@ def load(
     if n.attr["dtype"].type == tf.bool.as_datatype_enum
   ]
   size = _size(nodes[node_of(images)])
-  return _function(path, images, output, switches), size
+  return _function(path, set(nodes), images, output, switches), size
 
 
 def _function(
-  path: str, images: str, output: str, switches: list[str]
+  path: str, names: set[str], images: str, output: str, switches: list[str]
 ) -> Callable[..., Any]:
   def network(x: Any, is_training: bool = False) -> dict[str, Any]:
-    given = {name: tf.constant(is_training) for name in switches}
     graph = _v1.get_default_graph()
+    # What was made of the images before may have the names of its nodes.
+    taken = {operation.name for operation in graph.get_operations()}
+    scope = _SCOPE if taken & (names - {node_of(images)}) else None
+    given = {
+      name: tf.constant(is_training, name="is_training_of_caller")
+      for name in switches
+    }
     _v1.train.import_meta_graph(
-      path, clear_devices=True, input_map={_tensor(images): x, **given}
+      path,
+      clear_devices=True,
+      import_scope=scope,
+      input_map={_tensor(images): x, **given},
     )
     if not is_training:  # Nobody runs them then.
       graph.clear_collection(contract.UPDATE_OPS)
-    return {output: graph.get_tensor_by_name(_tensor(output))}
+    name = f"{scope}/{output}" if scope else output
+    return {output: graph.get_tensor_by_name(_tensor(name))}
 
   def inference(x: Any) -> dict[str, Any]:
     return network(x)

@@ -72,6 +72,7 @@ class Imports:
       path = os.fspath(meta_graph)
       values = _values_beside(path)
       meta_graph = read(path)
+    options.pop("graph", None)  # It is this one.
     return None, self._add(graph, meta_graph, values, **options)
 
   def _add(
@@ -82,9 +83,10 @@ class Imports:
     import_scope: str | None = None,
     input_map: Mapping[str, Any] | None = None,
     return_elements: Any = None,
-    **_: Any,
+    **others: Any,
   ) -> Any:
     """Adds the graph to the one that is traced; gives what was asked for."""
+    del others  # Devices and the like are cleared anyway.
     scope = f"{import_scope}/" if import_scope else ""
     replaced: dict[str, Any] = dict(input_map or {})
     graph_def = imported.fit_for_functions(
@@ -125,6 +127,7 @@ class Imports:
       node_of(p.variable_name)
       for p in protos_of(meta_graph, contract.TRAINABLE_VARIABLES)
     }
+    _let_go(graph_def, _unread(graph_def))
     used = _read(graph_def)
     handles = [n for n in graph_def.node if n.op in imported.VARIABLE_OPS]
     made = {
@@ -138,8 +141,13 @@ class Imports:
       for node in handles
       if node.name in used
     }
+    references = {
+      node.name: node.attr["dtype"].type
+      for node in handles
+      if node.op != "VarHandleOp"
+    }
     _let_go(graph_def, {node.name for node in handles})
-    _name_values(graph_def, [n for n in handles if n.op != "VarHandleOp"])
+    _name_values(graph_def, references)
     return made
 
   def _variable(
@@ -263,14 +271,24 @@ _OF_VARIABLES = (
 )
 
 
-def _name_values(graph_def: GraphDef, variables: list[Any]) -> None:
+def _name_values(graph_def: GraphDef, references: Mapping[str, int]) -> None:
   """Lets `name:0` of a reference variable be its value, as in TF1."""
-  reads = nodes_by_name(graph_def)
-  for node in variables:
-    value = f"{node.name}/read_value"
-    if value in reads:
-      named = graph_def.node.add(name=node.name, op="Identity", input=[value])
-      named.attr["T"].type = node.attr["dtype"].type
+  present = nodes_by_name(graph_def)
+  for name, dtype in references.items():
+    value = f"{name}/read_value"
+    if value in present:
+      named = graph_def.node.add(name=name, op="Identity", input=[value])
+      named.attr["T"].type = dtype
+
+
+def _unread(graph_def: GraphDef) -> set[str]:
+  """Reads that nothing takes, of the slots of optimizers, say."""
+  read = {node_of(i) for node in graph_def.node for i in node.input}
+  return {
+    node.name
+    for node in graph_def.node
+    if node.op == "ReadVariableOp" and node.name not in read
+  }
 
 
 def _read(graph_def: GraphDef) -> set[str]:

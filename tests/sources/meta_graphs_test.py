@@ -55,7 +55,7 @@ def _network(path, scope=None):
     graph = v1.get_default_graph()
     inputs = {"images:0": images}
     if "switch" in str(path):
-      inputs["is_training:0"] = tf.constant(is_training)
+      inputs["is_training:0"] = tf.constant(is_training, name="phase")
     v1.train.import_meta_graph(
       f"{path}/model.ckpt.meta", input_map=inputs, import_scope=scope
     )
@@ -173,6 +173,24 @@ def test_as_a_model(mode, programs, run, tmp_path):
   _assert_near(_outputs(tmp_path / "m"), expected["False"])
   if mode == "switch":
     _assert_near(_outputs(tmp_path / "m", _TRAIN), expected["True"])
+
+
+def test_names_that_preprocessing_has_taken(programs, run, tmp_path):
+  """The graph has a node "mul", too."""
+  directory, _ = programs("inference")
+  code, err = run(
+    f"--model={directory}/model.ckpt.meta",
+    *("--output=net/logits", "--preprocess=tf"),
+  )
+  assert code == 0, err
+  spec = hie.make_feature_vector_module(
+    _network(directory),
+    6,
+    5,
+    preprocess=lambda x: tf.math.subtract(x + x, 1.0, name="a"),
+  )
+  spec.export(tmp_path / "other")
+  _assert_near(_outputs(tmp_path / "m"), _outputs(tmp_path / "other"))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def main(directory, mode):
     logits = tf.matmul(x, _variable("logits/weights", [4, 3]), name="logits")
   tf.add_to_collection("endpoints", logits)
   step = tf.train.get_or_create_global_step()
-  loss = tf.reduce_sum(tf.square(logits))
+  loss = tf.reduce_sum(tf.square(logits)) * 1.0
   tf.losses.add_loss(loss)
   tf.summary.scalar("loss", loss)
   train = tf.train.AdamOptimizer(0.01).minimize(loss, global_step=step)
