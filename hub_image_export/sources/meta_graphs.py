@@ -271,7 +271,7 @@ _OF_VARIABLES = (
 )
 
 
-def _name_values(graph_def: GraphDef, references: Mapping[str, int]) -> None:
+def _name_values(graph_def: GraphDef, references: Mapping[str, Any]) -> None:
   """Lets `name:0` of a reference variable be its value, as in TF1."""
   present = nodes_by_name(graph_def)
   for name, dtype in references.items():

@@ -187,7 +187,7 @@ def test_names_that_preprocessing_has_taken(programs, run, tmp_path):
     _network(directory),
     6,
     5,
-    preprocess=lambda x: tf.math.subtract(x + x, 1.0, name="a"),
+    preprocess=lambda x: tf.subtract(tf.add(x, x, name="a"), 1.0, name="b"),
   )
   spec.export(tmp_path / "other")
   _assert_near(_outputs(tmp_path / "m"), _outputs(tmp_path / "other"))
