@@ -99,8 +99,8 @@ class SourceRun:
     plan = self._function.plan
 
     def call(images: Any) -> dict[str, Any]:
-      momentum = tf.constant(contract.DEFAULT_BATCH_NORM_MOMENTUM)
-      hparams = [momentum] if plan.momentum else []
+      momentum = contract.DEFAULT_BATCH_NORM_MOMENTUM
+      hparams = [tf.constant(momentum)] if plan.momentum else []
       return compute(plan, images, hparams, training, convert).tensors
 
     return call

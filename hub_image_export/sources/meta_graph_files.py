@@ -73,17 +73,17 @@ def load(
     if n.attr["dtype"].type == tf.bool.as_datatype_enum
   ]
   size = _size(nodes[node_of(images)])
-  return _function(path, set(nodes), images, output, switches), size
+  return _function(path, images, output, switches), size
 
 
 def _function(
-  path: str, names: set[str], images: str, output: str, switches: list[str]
+  path: str, images: str, output: str, switches: list[str]
 ) -> Callable[..., Any]:
   def network(x: Any, is_training: bool = False) -> dict[str, Any]:
     graph = _v1.get_default_graph()
-    # What was made of the images before may have the names of its nodes.
+    # Of nodes whose names are taken, TensorFlow changes the names.
     taken = {operation.name for operation in graph.get_operations()}
-    scope = _SCOPE if taken & (names - {node_of(images)}) else None
+    scope = _SCOPE if node_of(output) in taken else None
     given = {
       name: tf.constant(is_training, name="is_training_of_caller")
       for name in switches
