@@ -60,10 +60,10 @@ def _provide_estimator(tensorflow: Any) -> None:
     return
   estimator: Any = types.ModuleType("tensorflow.compat.v1.estimator")
   estimator.Exporter = type("Exporter", (), {})
-  # Not the same module on TensorFlow 2.15.
-  by_name = importlib.import_module("tensorflow.compat.v1")
-  for module in (tensorflow.compat.v1, by_name):
-    module.estimator = estimator  # type: ignore[union-attr]
+  tensorflow.compat.v1.estimator = estimator
+  if there:  # Where it is, the module of that name is another one.
+    by_name: Any = importlib.import_module("tensorflow.compat.v1")
+    by_name.estimator = estimator
   sys.modules[estimator.__name__] = estimator
 
 

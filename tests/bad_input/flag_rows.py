@@ -76,6 +76,7 @@ _TYPES = (
     EXPORT, "height width num_classes", ["tall", "2.5", ""], "positive integer"
   ),
   *_type(CHECK, "timeout", ["soon", "", "1s"], "expected number >= 0.1"),
+  *_type(CHECK, "jobs", ["many", "2.5", ""], "positive integer"),
 )
 _SIZES = (
   *_value("height", ["0", "-1"], "positive integer"),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -97,15 +96,9 @@ def test_tflite(module):
   np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.skipif(
-  not (
-    importlib.util.find_spec("tf2onnx")
-    and importlib.util.find_spec("onnxruntime")
-  ),
-  reason="tf2onnx and onnxruntime are not installed.",
-)
 def test_onnx(module, tmp_path):
-  import onnxruntime
+  pytest.importorskip("tf2onnx")
+  onnxruntime = pytest.importorskip("onnxruntime")
 
   _, path, images, expected = module
   onnx = tmp_path / "model.onnx"
