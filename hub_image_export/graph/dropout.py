@@ -99,8 +99,25 @@ class _Search:
     """Whether it is random, and does not depend on the images' content."""
     found = self._origins(tensor)
     return self._images not in found and any(
-      self._nodes[name].op in _RANDOM for name in found
+      self._is_random(self._nodes[name]) for name in found
     )
+
+  def _is_random(self, node: NodeDef) -> bool:
+    """Whether it draws; from a constant seed it gives the same each time."""
+    if node.op not in SEED_INPUTS:
+      return node.op in _RANDOM
+    pending = [node.input[i] for i in SEED_INPUTS[node.op]]
+    seen: set[str] = set()
+    while pending:
+      source = self._nodes[graph_defs.node_of(pending.pop())]
+      is_constant = source.op == "Const" or source.op in _OF_SHAPES
+      is_draw = source.op in _RANDOM and source.op not in SEED_INPUTS
+      if is_draw or not (source.input or is_constant):
+        return True
+      if not is_constant and source.name not in seen:
+        seen.add(source.name)
+        pending += graph_defs.data_inputs(source)
+    return False
 
   def _sees_images(self, tensor: str) -> bool:
     return self._images in self._origins(tensor)

@@ -99,6 +99,32 @@ def test_branches_that_may_be_taken_are_named(name):
   assert named in str(error.value)
 
 
+SEEDED = {
+  "normal": lambda x: x + tf.random.stateless_normal([3], [1, 2]),
+  "size_of_images": lambda x: (
+    x + tf.random.stateless_uniform(tf.shape(x)[1:], [3, 4])
+  ),
+  "by_a_seed_that_is_computed": lambda x: (
+    x + tf.random.stateless_uniform([3], tf.range(2) + 5)
+  ),
+  "shuffled_seed": lambda x: (
+    x
+    + tf.random.stateless_normal(
+      [3], tf.random.experimental.stateless_fold_in([1, 2], 3)
+    )
+  ),
+}
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_draws_from_constant_seeds_are_constants(name):
+  fn = lambda x: SEEDED[name](_mean(x))  # noqa: E731
+  spec = models.by_name("sequential").build(fn)
+  found = Consumer(spec)
+  found = found.run(found.outputs["default"]["default"], IMAGES)
+  np.testing.assert_allclose(found, fn(IMAGES), rtol=1e-5)
+
+
 def _tf1_graph(condition):
   """`2 x`, or noise in a branch of TensorFlow 1; a loop in it, one after it."""
 
