@@ -15,6 +15,8 @@ from hub_image_export.graph import probabilities
 from hub_image_export.tracing.image_function import ImageFunction
 
 _BATCH = 4  # Large networks have large activations.
+# Images of more pixels would take gigabytes, and minutes, to look at.
+_MOST_PIXELS = 2**24
 _SAME = 1e-3  # Of sums of half precision, too.
 
 
@@ -36,6 +38,9 @@ def warn_of_probabilities(
   ):
     return
   size = interface.height, interface.width
+  if size[0] * size[1] > _MOST_PIXELS:
+    logging.info("Images are too large to see here whether scores are logits")
+    return
   scores = np.concatenate(
     [
       reference.run(function.reference, batch, interface)["tasks"][task].numpy()

@@ -16,7 +16,7 @@ from typing import Any
 
 from hub_image_export import arguments
 from hub_image_export.serving import decoding, image_files
-from hub_image_export.spark import sessions
+from hub_image_export.spark import java, sessions
 
 _PATTERN_CHARACTERS = re.compile(r"([\\{}\[\]*?,^])")
 
@@ -160,9 +160,7 @@ def _has_hidden_name(name: str) -> bool:
 
 def _remote(spark: Any, name: str) -> dict[str, dict[str, int]]:
   """Sizes of the files of each root, as Hadoop lists them."""
-  jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
-  pattern = jvm.org.apache.hadoop.fs.Path(name)
-  system = pattern.getFileSystem(conf)
+  pattern, system = java.file_path(spark, name)
   roots = [status.getPath() for status in system.globStatus(pattern) or ()]
   if not roots:
     raise arguments.wrong_value(

@@ -12,6 +12,7 @@ from typing import Any
 
 from hub_image_export import arguments
 from hub_image_export.errors import ExportError
+from hub_image_export.spark import java
 
 # What a result consists of, and so what another may replace.
 _OURS = re.compile(r"(part-.*\.parquet|_SUCCESS|\..*\.crc)")
@@ -51,10 +52,8 @@ class Place:
     Raises:
       ExportError: there is something that may not be replaced, or no place.
     """
-    jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
-    self._new_path = jvm.org.apache.hadoop.fs.Path
-    path = self._new_path(output)
-    self._files = path.getFileSystem(conf)
+    self._spark = spark
+    path, self._files = java.file_path(spark, output)
     self._path = self._files.makeQualified(path)
     self._output, self._overwrite = output, overwrite
     self._check()
@@ -82,20 +81,21 @@ class Place:
     try:
       yield name
     finally:
-      self._files.delete(self._new_path(name), True)
+      self._files.delete(self._at(name), True)
 
   def commit(self, beside: str) -> None:
     """Puts what is complete into its place."""
     self._check()
     old = None
     if self._files.exists(self._path):
-      old = self._new_path(
-        f"{self._path.toString()}-old-{secrets.token_hex(4)}"
-      )
+      old = self._at(f"{self._path.toString()}-old-{secrets.token_hex(4)}")
       self._rename(self._path, old)
-    self._rename(self._new_path(beside), self._path)
+    self._rename(self._at(beside), self._path)
     if old is not None:
       self._files.delete(old, True)
+
+  def _at(self, name: str) -> Any:
+    return java.file_path(self._spark, name)[0]
 
   def _rename(self, source: Any, target: Any) -> None:
     if not self._files.rename(source, target):

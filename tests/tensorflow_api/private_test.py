@@ -30,6 +30,10 @@ _PLACES = re.compile(
 # Attributes of TensorFlow's FuncGraph and of Python's code objects.
 _OF_GRAPHS = frozenset({"capture", "captures", "building_function"})
 _OF_CODE = re.compile("co_[a-z]+")
+# What Python documents in spite of its name, and what the one file about Java
+# needs of PySpark.
+_DOCUMENTED = frozenset({"__annotations__", "_exit"})
+_OF_PYSPARK = {"spark/java.py": ["_jsc", "_jvm"]}
 
 
 def _files() -> list[pathlib.Path]:
@@ -67,7 +71,7 @@ def _private_names(source: str) -> list[str]:
         found.append(node.value)
     elif isinstance(node, ast.Call) and _is_name(node.func, "getattr"):
       found += _of_text(node.args[1])
-  return [name for name in found if name not in own]
+  return [name for name in found if name not in own | _DOCUMENTED]
 
 
 def _of_attribute(node: ast.Attribute) -> list[str]:
@@ -100,7 +104,7 @@ def test_private_names_stand_in_their_room_alone():
     for path in _files()
     if (names := _private_names(path.read_text("utf-8")))
   }
-  assert found == {}
+  assert found == _OF_PYSPARK
 
 
 @pytest.mark.parametrize(
