@@ -245,6 +245,9 @@ class Objects:
     name = function.signature.name
     for each in (function, *library):
       self._library[each.signature.name] = each
+    for each in library:
+      # Passes have changed the arguments since TensorFlow noted their shapes.
+      each.attr.pop("_input_shapes", None)
     concrete = self.meta.object_graph_def.concrete_functions[name]
     concrete.bound_inputs.extend(
       self._variables[variable.name] for variable in signature.variables
