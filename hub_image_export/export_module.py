@@ -124,9 +124,7 @@ def _export(argv: Sequence[str]) -> list[Any]:
       path,
       overwrite=export_flags.OVERWRITE.value,
       verify=export_flags.VERIFY.value,
-      # The TF2 format is checked on request alone: check_module is for TF1's.
-      check=export_flags.CHECK.value
-      and (name == export_flags.HUB or export_flags.CHECK.present),
+      check=export_flags.CHECK.value,
       **checkpoint,
     )
     for name, path in paths.items()

@@ -155,7 +155,7 @@ def test_the_summary_as_json(run, network, tmp_path):
 
 
 def test_both_formats_and_from_one_to_the_other(run, network, tmp_path):
-  size = ("--height=8", "--width=6", "--nocheck")
+  size = ("--height=8", "--width=6")
   code, out, err = run(
     f"--model={network}", *size, "--format=saved_model,hub,json"
   )
@@ -168,9 +168,10 @@ def test_both_formats_and_from_one_to_the_other(run, network, tmp_path):
   assert (paths[1] / "fingerprint.pb").exists()
   for source, wanted in zip(paths, ("saved_model", "hub")):
     code, out, err = run(
-      f"--model={source}", f"--export_path={tmp_path / wanted}", "--nocheck",
+      f"--model={source}",
+      f"--export_path={tmp_path / wanted}",
       f"--format={wanted}",
-    )  # fmt: skip
+    )
     assert code == 0, err
   assert (tmp_path / "hub" / "tfhub_module.pb").exists()
   assert (tmp_path / "saved_model" / "fingerprint.pb").exists()
