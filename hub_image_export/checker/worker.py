@@ -74,8 +74,8 @@ def main() -> None:
     # TensorFlow may write to what it takes for stdout.
     _become(1, os.devnull)
     try:
-      without_keras.leave_out()
-      from hub_image_export.checker import judging  # noqa: F401
+      with without_keras.left_out():
+        from hub_image_export.checker import judging  # noqa: F401
     except ImportError as error:
       told.write(json.dumps({"unusable": str(error)}) + "\n")
       return

@@ -11,9 +11,11 @@ work on any later version. A process that does `without_keras` has one for
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any
 
 from hub_image_export.tensorflow_api import without_keras
@@ -67,18 +69,26 @@ def _provide_estimator(tensorflow: Any) -> None:
   sys.modules[estimator.__name__] = estimator
 
 
-def _provide_keras(tensorflow: Any) -> None:
-  """Sets a stand-in for Keras in a process that does without."""
-  if without_keras.is_left_out():
-    layers = types.SimpleNamespace(Layer=object)
-    tensorflow.keras = types.SimpleNamespace(layers=layers)
+@contextlib.contextmanager
+def _with_keras(tensorflow: Any) -> Iterator[None]:
+  """Has a stand-in for Keras where it is left out."""
+  if not without_keras.is_left_out():
+    yield
+    return
+  keras = tensorflow.keras
+  layers = types.SimpleNamespace(Layer=object)
+  tensorflow.keras = types.SimpleNamespace(layers=layers)
+  try:
+    yield
+  finally:
+    tensorflow.keras = keras
 
 
 def _import_hub(tensorflow: Any) -> Any:
   _provide_estimator(tensorflow)
-  _provide_keras(tensorflow)
   try:
-    import tensorflow_hub
+    with _with_keras(tensorflow):
+      import tensorflow_hub
   except ImportError as error:
     raise _unusable(f"tensorflow_hub cannot be imported ({error})") from error
   if not hasattr(tensorflow_hub, "create_module_spec"):

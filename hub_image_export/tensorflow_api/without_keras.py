@@ -11,16 +11,27 @@ from: `compat` has stand-ins for both.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 # Keras, and what the copy of it in TensorFlow takes if it is there.
 _LEFT_OUT = ("keras", "tf_keras", "scipy")
 
 
-def leave_out() -> None:
-  """Lets this process do without; to be called before TensorFlow comes in."""
+@contextlib.contextmanager
+def left_out() -> Iterator[None]:
+  """Leaves them out of what is imported in the block: TensorFlow, for one.
+
+  Who asks for Keras afterwards gets it, as a SavedModel with an optimizer does.
+  """
   for name in _LEFT_OUT:
     sys.modules[name] = None  # type: ignore[assignment]
+  try:
+    yield
+  finally:
+    for name in _LEFT_OUT:
+      sys.modules.pop(name, None)
 
 
 def is_left_out() -> bool:
