@@ -4,7 +4,8 @@
   python -m hub_image_export --model=MobileNetV2 --export_path=mobilenet/1
   python -m hub_image_export check_module mobilenet/1
 
-The first argument is export_module, which can be left out, or check_module.
+The first argument is export_module, which can be left out, check_module or
+run_module.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import sys
 
 from hub_image_export import export_module
-from hub_image_export.command_line import check_module
+from hub_image_export.command_line import check_module, run_module
 
 _SCRIPTS = {
   "export_module": export_module.cli,
   "check_module": check_module.cli,
+  "run_module": run_module.cli,
 }
 
 

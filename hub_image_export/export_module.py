@@ -41,12 +41,13 @@ import json
 import logging as standard_logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from absl import flags, logging
 
-from hub_image_export import arguments
+from hub_image_export import arguments, progress
 from hub_image_export.checker import prepared
 from hub_image_export.command_line import (
   export_flags,
@@ -54,6 +55,8 @@ from hub_image_export.command_line import (
   run as command_line,
   start_up,
 )
+
+_STARTED = time.perf_counter()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,56 +68,70 @@ def main(argv: Sequence[str]) -> int:
     # Its process imports TensorFlow while this one works.
     prepared() if export_flags.CHECK.value else contextlib.nullcontext(),
   ):
-    summaries = _export(argv)
+    done = _export(argv)
+    texts = [str(each) for each in done]
   if export_flags.as_json():
-    found = [summary.to_json() for summary in summaries]
+    found = [each.to_json() for each in done]
     text = json.dumps(found if len(found) > 1 else found[0], indent=2)
     command_line.tell(text)
-  else:
-    text = "\n".join(f"{each}\n{_next_steps(each)}" for each in summaries)
-    command_line.tell(command_line.for_terminal(text))
+    return command_line.EXIT_OK
+  if not export_flags.DRY_RUN.value:
+    texts = [f"{t}\n{_next_steps(each)}" for t, each in zip(texts, done)]
+  command_line.tell(command_line.for_terminal("\n".join(texts)))
   return command_line.EXIT_OK
 
 
 def _export(argv: Sequence[str]) -> list[Any]:
-  """The `Summary` of each module."""
+  """The `Summary` of each module, or a `Description` of what they would be."""
+  seconds: dict[str, float] = {}
   if argv[1:]:
     raise ValueError(
-      f"Got the arguments {argv[1:]}; expected flags only, as in: "
+      f"Got the arguments {argv[1:]}: expected flags only, as in: "
       "export_module --model=MobileNetV2 --export_path=path/to/module"
     )
-  for flag in (export_flags.MODEL, export_flags.EXPORT_PATH):
+  needed = [export_flags.MODEL]
+  if not export_flags.DRY_RUN.value:
+    needed.append(export_flags.EXPORT_PATH)
+  for flag in needed:
     if not flag.value:
       raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
-  arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
+  if export_flags.EXPORT_PATH.value:
+    arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
   # TensorFlow comes with these, which --help must not wait for.
   from hub_image_export.command_line import builder_flags, model_flag
   from hub_image_export.files.staging import Staging
 
-  paths = export_flags.export_paths()
+  model_flag.check(export_flags.MODEL.value)
+  paths: dict[str, str] = {}
+  if export_flags.EXPORT_PATH.value:
+    paths = export_flags.export_paths()
   for path in paths.values():
     Staging(path, overwrite=export_flags.OVERWRITE.value)
   builder_flags.check()
   export_flags.PUBLISH.check(export_flags.OVERWRITE.value, list(paths))
   weights = _weights()
   checkpoint = export_flags.CHECKPOINT.check()
-  loaded = model_flag.load(
-    export_flags.MODEL.value,
-    task=export_flags.TASK.value,
-    weights=weights,
-    height=export_flags.HEIGHT.value,
-    width=export_flags.WIDTH.value,
-    num_classes=export_flags.NUM_CLASSES.value,
-    variable_size=export_flags.VARIABLE_SIZE.value,
-    output=export_flags.OUTPUT.value,
-    images=export_flags.IMAGES.value,
-  )
+  with progress.timed(seconds, "load"):
+    loaded = model_flag.load(
+      export_flags.MODEL.value,
+      task=export_flags.TASK.value,
+      weights=weights,
+      height=export_flags.HEIGHT.value,
+      width=export_flags.WIDTH.value,
+      num_classes=export_flags.NUM_CLASSES.value,
+      variable_size=export_flags.VARIABLE_SIZE.value,
+      output=export_flags.OUTPUT.value,
+      images=export_flags.IMAGES.value,
+    )
   if export_flags.WEIGHTS.value == "random":
     logging.warning(
       "--weights=random: the module is of no use, except for tests"
     )
-  spec = builder_flags.build(loaded)
+  with progress.timed(seconds, "trace"):
+    spec = builder_flags.build(loaded)
   export_flags.PUBLISH.check_spec(spec)
+  if export_flags.DRY_RUN.value:
+    return [spec.describe()]
   write = {
     export_flags.HUB: spec.export,
     export_flags.SAVED_MODEL: spec.export_saved_model,
@@ -129,8 +146,21 @@ def _export(argv: Sequence[str]) -> list[Any]:
     )
     for name, path in paths.items()
   ]
-  export_flags.PUBLISH.publish(summaries, export_flags.OVERWRITE.value)
+  with summaries[-1].phase("publish"):
+    export_flags.PUBLISH.publish(summaries, export_flags.OVERWRITE.value)
+  _add_all_seconds(summaries, seconds)
   return summaries
+
+
+def _add_all_seconds(summaries: list[Any], before: dict[str, float]) -> None:
+  """Lets the first summary have what came before all modules, too.
+
+  What is no other phase is the start: TensorFlow's import, most of all.
+  """
+  known = [before, *(summary.seconds for summary in summaries)]
+  start = time.perf_counter() - _STARTED
+  start -= sum(second for seconds in known for second in seconds.values())
+  summaries[0].seconds = {"start": start, **before, **summaries[0].seconds}
 
 
 def _weights() -> str | None:

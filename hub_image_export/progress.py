@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -48,6 +49,16 @@ def shown(
     if told:
       stream.write("\r" + " " * len(told) + "\r")
       stream.flush()
+
+
+@contextlib.contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+  """Puts into `seconds[name]` how long the block takes."""
+  start = time.perf_counter()
+  try:
+    yield
+  finally:
+    seconds[name] = time.perf_counter() - start
 
 
 def tell(what: str, stream: TextIO | None = None) -> None:

@@ -185,6 +185,63 @@ def test_an_archive_is_of_one_format(run, network, tmp_path):
   assert code == 1 and "one format at a time" in err
 
 
+def test_a_look_before_the_export(run, classifier, tmp_path):
+  """Nothing is written, and nothing is where the module would be."""
+  flags = [f"--model={classifier}", "--task=all", "--feature_layer=pool"]
+  before = sorted(tmp_path.iterdir())
+  code, out, err = run(*flags, "--dry_run", path="")
+  assert code == 0
+  assert "softmax" in err
+  for words in (
+    "Keras model 'tiny'",
+    "size 12x10",
+    "inference (TF >= 1.15), train (TF >= 1.15)",
+    "image_classification: float32(?, 3)",
+    "Taken off:  softmax",
+    "Layers, for --feature_layer and --endpoints:",
+    "  conv: (?, 10, 8, 4)",
+    "  pool: (?, 4)",
+  ):
+    assert words in out
+  assert sorted(tmp_path.iterdir()) == before
+  code, out, _ = run(*flags, "--dry_run", "--format=json")
+  assert json.loads(out)["layers"]["conv"] == "(?, 10, 8, 4)"
+  assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+  ("flag", "told"),
+  [("--feature_layer=pol", "pool"), ("--labels={}/none.txt", "none.txt")],
+)
+def test_a_look_tells_of_mistakes(flag, told, run, classifier, tmp_path):
+  code, out, err = run(
+    f"--model={classifier}", "--task=all", "--feature_layer=pool",
+    flag.format(tmp_path), "--dry_run", path="",
+  )  # fmt: skip
+  assert (code, out) == (1, "")
+  assert told in err
+
+
+def test_all_seconds_and_all_files_are_in_the_summary(
+  run, network, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(export_module, "_STARTED", time.perf_counter())
+  start = time.perf_counter()
+  code, out, _ = run(
+    f"--model={network}", "--height=8", "--width=6", "--nocheck",
+    "--format=json", f"--page={tmp_path}/1.md", "--handle=my-lab/pets/1",
+    "--asset_path=https://example.com/1.tar.gz", "--arch_name=Net",
+  )  # fmt: skip
+  seconds = time.perf_counter() - start
+  assert code == 0
+  summary = json.loads(out)
+  assert summary["page"] == f"{tmp_path}/1.md"
+  assert {"start", "load", "trace", "write", "publish"} <= set(
+    summary["seconds"]
+  )
+  assert seconds - 0.5 < sum(summary["seconds"].values()) <= seconds
+
+
 def test_help_is_quick_and_lists_the_flags():
   """Quick: TensorFlow alone takes seconds to import."""
   script = "from hub_image_export.export_module import cli; cli()"

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, Callable, TypeVar
 
+from hub_image_export import notebook
 from hub_image_export.arguments import printable
 from hub_image_export.checker import rules
 
@@ -125,6 +126,9 @@ class Report:
     """The report as JSON values (not as text)."""
     findings = [dataclasses.asdict(finding) for finding in self.findings]
     return {"path": self.path, "findings": findings, "summary": self.summary}
+
+  def _repr_html_(self) -> str:
+    return notebook.as_html(f"Report of {clean(self.path)}", str(self))
 
   def __str__(self) -> str:
     lines = [clean(self.path)]

@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
   paths = argv[1:]
   if not paths:
     raise ValueError(
-      "Got no path; expected the directories or archives of modules, as in: "
+      "Got no path: expected the directories or archives of modules, as in: "
       "check_module path/to/module"
     )
   reports = []

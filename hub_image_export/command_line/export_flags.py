@@ -142,6 +142,12 @@ FORMAT = flags.DEFINE(
   flag_values=FLAGS,
   serializer=flags.ListSerializer(","),
 )
+DRY_RUN = _bool(
+  "dry_run",
+  False,
+  "Only tell what the module would be: its outputs, the TensorFlow that it "
+  "needs, the model's layers. Nothing is written; --export_path is not needed.",
+)
 OVERWRITE = _bool(
   "overwrite", False, "Replace a module that exists at --export_path."
 )

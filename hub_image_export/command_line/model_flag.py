@@ -7,8 +7,8 @@ Which of them it is follows from how it is written; nothing is tried out.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
-import re
 from typing import Any
 
 from hub_image_export import arguments, contract
@@ -108,10 +108,11 @@ def load(
       feature_layer=feature_layer,
       application=application,
     )
+  check(model)
   if weights is not None:
     raise ValueError(
-      f"The weights ({weights!r}) can be given for Keras Applications only; "
-      f"{model!r} must come with its own."
+      f"--weights is {weights!r}, and --model is {model!r}: expected weights "
+      "for Keras Applications only. Leave them out, or see --checkpoint"
     )
   if model.endswith(_META_GRAPH) and os.path.isfile(model):
     function, size = meta_graph_files.load(model, images, output)
@@ -124,40 +125,71 @@ def load(
   return _described(_load_source(model), output)
 
 
-def _load_source(model: str) -> Any:
+def check(model: str) -> None:
+  """Raises ValueError where `model` names nothing; nothing is loaded yet."""
+  place = model.rpartition(":")[0] if user_code.is_reference(model) else model
+  if applications.is_application(model):
+    return
   if arguments.is_remote(model):
-    raise ValueError(
-      f"The model {model!r} is not on this machine; copy it here first."
+    raise arguments.wrong_value(
+      "--model", model, f"{_FORMS}, on this machine. Copy it here first"
     )
+  if place == model and model.endswith(".py"):
+    raise arguments.wrong_value(
+      "--model",
+      model,
+      f"the name of a model or function in that file, too: {model}:name",
+    )
+  if os.path.isdir(model):
+    if not _directory_kinds(model):
+      raise ValueError(
+        f"--model is {model!r}, a directory that has neither "
+        f"{contract.MODULE_DEF_FILE} nor {contract.SAVED_MODEL_FILE}: expected "
+        "that of a TF1 Hub module or a SavedModel"
+      )
+    return
+  is_file = place.endswith((*_KERAS_SUFFIXES, ".py"))
+  if is_file and os.path.isfile(place) or place != model and not is_file:
+    return
+  raise arguments.wrong_value(
+    "--model", model, f"{_FORMS}{_nearest(place, is_file)}"
+  )
+
+
+def _nearest(model: str, is_file: bool) -> str:
+  """Suggests what stands beside it, or an Application of a like name."""
+  directory, name = os.path.split(model)
+  entries = []
+  if os.path.isdir(directory or "."):
+    entries = os.listdir(directory or ".")
+  near = [
+    os.path.join(directory, entry)
+    for entry in difflib.get_close_matches(name[:99], entries, 2, 0.7)
+  ]
+  if not directory and not is_file:
+    near += applications.nearest(model)
+  if is_file:
+    return f". There is no file {model!r}" + (
+      f"; did you mean {' or '.join(near)}?" if near else ""
+    )
+  return f". Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _load_source(model: str) -> Any:
   if user_code.is_reference(model):
     return user_code.load(model)
-  if model.endswith(".py"):
-    raise ValueError(
-      f"{model!r} is a Python file; say which model or function in it: "
-      f"{model}:name."
-    )
   if model.endswith(_KERAS_SUFFIXES):
     return model_files.load(model)
-  if os.path.isdir(model):
-    return _load_directory(model)
-  if re.fullmatch(r"\w+", model):
-    try:
-      applications.get(model)
-    except ValueError as error:  # It has the nearest names.
-      raise ValueError(f"There is no model {model!r}: {error}") from None
-  raise ValueError(f"There is no model {model!r}; expected {_FORMS}.")
+  if _directory_kinds(model)[0] == contract.MODULE_DEF_FILE:
+    return module_specs.load("--model", model)
+  return saved_models.load(model, "--model")
 
 
-def _load_directory(path: str) -> Any:
+def _directory_kinds(path: str) -> list[str]:
+  """Which of the files that tell what a directory is are there."""
   files = os.listdir(path)
-  if contract.MODULE_DEF_FILE in files:
-    return module_specs.load("--model", path)
-  if any(name in files for name in _SAVED_MODEL_FILES):
-    return saved_models.load(path, "--model")
-  raise ValueError(
-    f"The directory {path!r} has neither {contract.MODULE_DEF_FILE} (a TF1 "
-    f"Hub module) nor {contract.SAVED_MODEL_FILE} (a SavedModel)."
-  )
+  known = (contract.MODULE_DEF_FILE, *_SAVED_MODEL_FILES)
+  return [name for name in known if name in files]
 
 
 def _described(source: Any, output: str | None) -> LoadedModel:

@@ -181,6 +181,7 @@ class PublishFlags:
         report=summary.report,
         **page,
       )
+      summary.page = self._page.value
 
   def _page_details(self) -> PageDetails:
     details = self._given_details()

@@ -9,6 +9,7 @@ import numpy as np
 from absl import logging
 
 from hub_image_export import contract, progress
+from hub_image_export.arguments import called
 from hub_image_export.errors import reason
 from hub_image_export.export import labels, reference, scores
 from hub_image_export.export.order import Order
@@ -77,9 +78,9 @@ def _check_other_size(function: ImageFunction, order: Order) -> None:
     reference.run(function.reference, images, order.interface)
   except tf.errors.OpError as error:
     raise ValueError(
-      f"variable_size=True, but {function.name} fails for images of "
-      f"{height}x{width} pixels: {reason(error)}. Leave "
-      "variable_size out, or pool over height and width"
+      f"{called('variable_size', True)}, but {function.name} fails for images "
+      f"of {height}x{width} pixels: {reason(error)}. Leave it out, or pool "
+      "over height and width"
     ) from error
 
 
@@ -88,13 +89,14 @@ def _check_tasks(function: ImageFunction, order: Order) -> None:
   tasks = function.inference.tasks
   if order.default_task not in tasks:
     raise ValueError(
-      f"default_task is {order.default_task!r}, but fn returned "
+      f"default_task is {order.default_task!r}, but {function.name} returned "
       f"{sorted(tasks)}: expected it among them"
     )
   if task not in tasks:
     if order.num_classes is not None or order.labels:
       raise ValueError(
-        f"num_classes or labels are given, but fn returned no {task!r}"
+        f"{called('num_classes')} or {called('labels')} are given, but "
+        f"{function.name} returned no {task!r}: leave them out"
       )
     return
   width = function.widths[task]
@@ -102,8 +104,9 @@ def _check_tasks(function: ImageFunction, order: Order) -> None:
   labels.warn_of_repetitions(order.labels)
   if order.num_classes not in (None, width):
     raise ValueError(
-      f"num_classes is {order.num_classes}, but {function.name} gives {width} "
-      f"scores{labels.background_hint(order.num_classes, width)}"
+      f"{called('num_classes')} is {order.num_classes}, but {function.name} "
+      f"gives {width} scores: expected that number"
+      f"{labels.background_hint(order.num_classes, width)}"
     )
 
 
@@ -112,6 +115,7 @@ def _warn_of_bare_endpoints(function: ImageFunction) -> None:
   if bare:
     logging.warning(
       "The endpoints %s have no architecture's name in front: consumers may "
-      "confuse them with another network's. Give arch_name (C10)",
+      "confuse them with another network's. Give %s (C10)",
       bare,
+      called("arch_name"),
     )

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Any
+
+from absl import logging
 
 from hub_image_export import progress
+from hub_image_export.arguments import called
 from hub_image_export.checker import Report, check_module, prepared
 from hub_image_export.errors import CheckError
 from hub_image_export.export import formats, golden, manifest, verification
@@ -56,6 +60,7 @@ def _export(
   module_format: Format,
 ) -> Summary:
   function, interface = spec.function, spec.interface
+  _tell_of_initial_values(function)
   summary = Summary.start(spec, module_format)
   staging = Staging(path, overwrite=overwrite)
   checkpoint_writer.check_finite(function.variables)
@@ -79,6 +84,22 @@ def _export(
     summary.finish(os.fspath(path), staging.path, verified=verify)
     staging.commit()
   return summary
+
+
+def _tell_of_initial_values(function: Any) -> None:
+  made = [
+    v
+    for v in function.variables
+    if v.source.name in function.initial and v.stored is None
+  ]
+  if made:
+    logging.warning(
+      "%s makes %d variables itself: the module has their initial values. Are "
+      "these the trained ones? If not, give %s",
+      function.name[0].upper() + function.name[1:],
+      len(made),
+      called("checkpoint_path"),
+    )
 
 
 def _verify(

@@ -10,8 +10,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from hub_image_export import arguments
+from hub_image_export import arguments, notebook
 from hub_image_export.export import exporting, formats
+from hub_image_export.export.description import Description
 from hub_image_export.export.formats import Format
 from hub_image_export.export.interface import Interface
 from hub_image_export.export.module_files import write_module
@@ -59,6 +60,13 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     self.function = function
     self.interface = interface
     self._temporary: tempfile.TemporaryDirectory | None = None
+
+  def describe(self) -> Description:
+    """What the module would be: outputs, variants, candidates for endpoints."""
+    return Description.of(self)
+
+  def _repr_html_(self) -> str:
+    return notebook.as_html("A module of", str(self.describe()))
 
   def export(  # pylint: disable=arguments-differ
     self,

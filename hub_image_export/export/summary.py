@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Iterator
 from typing import Any
 
-from hub_image_export import contract
+from hub_image_export import contract, notebook, progress
 from hub_image_export.checker import Report
 from hub_image_export.export.comparison import Difference
+from hub_image_export.export.description import signatures_of
 from hub_image_export.export.formats import Format
 from hub_image_export.files.listing import directory_size
 from hub_image_export.tensorflow_api.types import ModuleSpec
@@ -31,11 +31,12 @@ class Summary:
     differences: from the source, of all that was compared.
     notes: what was not compared, or not as usual, and why.
     report: what `check_module` said; None if it was not asked.
-    seconds: by phase of the export.
+    seconds: by phase of the export; on the command line, all of them.
     archive: path of the archive, if one was written.
     archive_sha256: of its bytes, as hexadecimal digits.
     published: path of the folder to upload, if one was written.
     upload: commands that upload it.
+    page: path of the documentation, if it was written.
     num_bytes: size of the module on disk.
     num_parameters: how many numbers the variables hold.
     image_size: expected height and width in pixels (C16).
@@ -56,6 +57,7 @@ class Summary:
   archive_sha256: str = ""
   published: str = ""
   upload: list[str] = dataclasses.field(default_factory=list)
+  page: str = ""
   report: Report | None = None
   verified: bool = False
   num_bytes: int = 0
@@ -70,15 +72,7 @@ class Summary:
       format=module_format.name,
       image_size=(spec.interface.height, spec.interface.width),
       variants=module_format.oldest_tensorflow(spec),
-      signatures=module_format.signatures(
-        {
-          name: {
-            key: f"{info.dtype.name}{info.get_shape()}".replace("None", "?")
-            for key, info in sorted(spec.get_output_info_dict(name).items())
-          }
-          for name in sorted(spec.get_signature_names())
-        }
-      ),
+      signatures=module_format.signatures(signatures_of(spec)),
       num_parameters=weights.parameter_count(spec.function.variables),
       fine_tuned_from=spec.function.variants[-1].fine_tuned_from,
     )
@@ -86,11 +80,8 @@ class Summary:
   @contextlib.contextmanager
   def phase(self, name: str) -> Iterator[None]:
     """Measures the seconds of a phase."""
-    start = time.perf_counter()
-    try:
+    with progress.timed(self.seconds, name):
       yield
-    finally:
-      self.seconds[name] = time.perf_counter() - start
 
   def finish(self, path: str, staged: str, verified: bool) -> None:
     self.path, self.verified = path, verified
@@ -101,6 +92,9 @@ class Summary:
   def to_json(self) -> dict[str, Any]:
     """The summary as JSON values (not as text), by its attributes' names."""
     return dataclasses.asdict(self)
+
+  def _repr_html_(self) -> str:
+    return notebook.as_html(f"Summary of {self.path}", str(self))
 
   def __str__(self) -> str:
     height, width = self.image_size
@@ -132,6 +126,8 @@ class Summary:
     if self.published:
       lines.append(f"Published:  {self.published}, a folder to upload:")
       lines.extend(f"  {command}" for command in self.upload)
+    if self.page:
+      lines.append(f"Page:       {self.page}")
     phases = ", ".join(f"{k} {v:.1f}" for k, v in self.seconds.items())
     lines.append(f"Seconds:    {sum(self.seconds.values()):.1f} ({phases})")
     return "\n".join(lines)

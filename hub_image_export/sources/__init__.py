@@ -62,14 +62,14 @@ def _as_source(fn: Any, height: int, width: int) -> Source:
     return fn.as_source()
   if inspect.isclass(fn):
     raise TypeError(
-      f"fn is the class {fn.__name__}: expected an instance of it, or a "
-      "function on images"
+      f"{arguments.called('fn')} is the class {fn.__name__}: expected an "
+      "instance of it, or a function on images"
     )
   if keras_packages.is_layer(fn):
     return keras_models.as_source(fn, height, width)
   if callable(fn):
     return of_callable(fn)
   raise TypeError(
-    f"fn is {type(fn).__name__} ({arguments.shown(fn)}): expected a Keras "
-    "model, a function on images, or a SavedModel"
+    f"{arguments.called('fn')} is {type(fn).__name__} ({arguments.shown(fn)}): "
+    "expected a Keras model, a function on images, or a SavedModel"
   )

@@ -121,10 +121,16 @@ def get(name: str) -> Application:
   )
 
 
-def _suggestion(name: str) -> str:
+def nearest(name: str) -> list[str]:
+  """Up to three names of Applications that are like this one."""
   by_lower_case = {known.lower(): known for known in names()}
-  nearest = difflib.get_close_matches(name[:99].lower(), by_lower_case, n=3)
-  if not nearest:
-    known = list(by_lower_case.values())
-    return f"; it has {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"
-  return f"; did you mean {' or '.join(by_lower_case[n] for n in nearest)}?"
+  found = difflib.get_close_matches(name[:99].lower(), by_lower_case, n=3)
+  return [by_lower_case[n] for n in found]
+
+
+def _suggestion(name: str) -> str:
+  near = nearest(name)
+  if near:
+    return f"; did you mean {' or '.join(near)}?"
+  known = names()
+  return f"; it has {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"

@@ -34,7 +34,7 @@ def load(path: str) -> KerasModel:
     raise ValueError(_weights_only(path))
   if not os.path.isfile(path):
     raise ValueError(
-      f"There is no file {path!r}; expected a model that Keras saved."
+      f"There is no file {path!r}: expected a model that Keras saved."
     )
   keras_files.refuse_foreign_data(path)
   try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError
 from hub_image_export.sources import image_input
 from hub_image_export.sources.source import Source
@@ -91,12 +92,13 @@ def warn_of_rescaling(fn: Any, preprocess: Any) -> None:
   wanted = "0-255" if takes_bytes else None
   if not isinstance(preprocess, (str, type(None))) or preprocess != wanted:
     logging.warning(
-      "preprocess=%r is given, and %r starts with the rescaling layer %r of "
-      "scale %s: are pixels rescaled twice, or not enough? It seems to want "
-      "preprocess=%r",
-      preprocess,
+      "%s, and %r starts with the rescaling layer %r of scale %s: are pixels "
+      "rescaled twice, or not enough? It seems to want %s",
+      f"No {called('preprocess')} is given"
+      if preprocess is None
+      else f"{called('preprocess', preprocess)} is given",
       fn.name,
       layer.name,
       layer.scale,
-      wanted,
+      called("preprocess", wanted),
     )

@@ -16,7 +16,7 @@ from typing import Any, Union
 import numpy as np
 
 from hub_image_export import arguments, contract
-from hub_image_export.arguments import shown
+from hub_image_export.arguments import called, shown
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import Tensor
 
@@ -116,10 +116,9 @@ def _mode(name: str) -> tuple[Callable[[Tensor], Tensor], str]:
   if name in _MODES:
     return _MODES[name]
   nearest = difflib.get_close_matches(name[:20].lower(), MODES, n=1)
-  hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-  raise ValueError(
-    f"Unknown preprocess {shown(name)}; expected one of "
-    f"{', '.join(MODES)}{hint}"
+  hint = f". Did you mean {nearest[0]!r}?" if nearest else ""
+  raise arguments.wrong_value(
+    "preprocess", name, f"one of {', '.join(MODES)}{hint}"
   )
 
 
@@ -127,21 +126,23 @@ def _mean_and_std(pair: Any) -> tuple[np.ndarray, np.ndarray]:
   """Both as float32 scalars or `[3]`; ValueError for anything else."""
   if len(pair) != 2:
     raise ValueError(
-      f"preprocess is {shown(pair)}, which has {len(pair)} elements; expected "
-      "the pair (mean, std), each a number or one number per channel."
+      f"{called('preprocess')} is {shown(pair)}, which has {len(pair)} "
+      "elements: expected the pair (mean, std), a number or one for each "
+      "channel"
     )
   mean = _per_channel("mean", pair[0])
   std = _per_channel("standard deviation", pair[1])
   if np.any(std <= 0):
     raise ValueError(
-      f"The standard deviation {shown(pair[1])} of preprocess has a "
-      "zero or a negative number; give a positive number to divide by for "
-      "every channel."
+      f"{called('preprocess')} has the standard deviation {shown(pair[1])}, "
+      "with a zero or a negative number: expected a positive number to divide "
+      "by for every channel"
     )
   if np.any((mean < 0) | (mean > contract.PIXEL_MAX)):
     raise ValueError(
-      f"The mean {shown(pair[0])} of preprocess lies outside of [0, 1], where "
-      "the pixels are (C12); divide mean and standard deviation by 255."
+      f"{called('preprocess')} has the mean {shown(pair[0])}: expected one in "
+      "[0, 1], where the pixels are (C12): divide mean and standard deviation "
+      "by 255"
     )
   return mean, std
 
@@ -161,6 +162,6 @@ def _per_channel(what: str, value: Any) -> np.ndarray:
     ):
       return array
   raise ValueError(
-    f"The {what} of preprocess is {shown(value)}; expected a finite number, "
-    f"or {channels} of them, one per channel."
+    f"{called('preprocess')} has the {what} {shown(value)}: expected a finite "
+    f"number, or {channels} of them, one per channel"
   )

@@ -56,13 +56,13 @@ def load(reference: str) -> Any:
   value = getattr(module, name)
   if inspect.isclass(value):
     raise TypeError(
-      f"{reference} is a class; expected a model or a function: add a line "
+      f"{reference} is a class: expected a model or a function. Add a line "
       f"like model = {name}() to the file and give {place}:model."
     )
   # A loaded SavedModel may have nothing but signatures.
   if not callable(value) and not hasattr(value, "signatures"):
     raise TypeError(
-      f"{reference} is of type {type(value).__name__}; expected a Keras model "
+      f"{reference} is of type {type(value).__name__}: expected a Keras model "
       "or a function on images."
     )
   return _Under(asked, value) if asked and _is_plain(value) else value
@@ -92,7 +92,7 @@ class _Under:
 def _import_file(path: str) -> types.ModuleType:
   if not os.path.isfile(path):
     raise ValueError(
-      f"There is no file {path!r}; expected Python code with a model."
+      f"There is no file {path!r}: expected Python code with a model."
     )
   _add_to_path(os.path.dirname(os.path.abspath(path)))
   # The prefix keeps a file "models.py" from replacing a library "models".

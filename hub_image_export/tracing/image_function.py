@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.sources.source import Source
 from hub_image_export.tracing import left_out, policies
 from hub_image_export.tracing.trace import Plan, Trace, trace
@@ -30,7 +31,9 @@ class ImageFunction:
       images: what a module is verified against.
     plan: the source itself, and what is asked of it: to run it anew.
     made: names of the variables that the source itself makes in each graph.
+    initial: those of them that have nothing but their initial values.
     layers: the Keras layers that the source called, not those within them.
+    layer_shapes: of the outputs of all Keras layers, by name, in order.
   """
 
   name: str
@@ -39,7 +42,9 @@ class ImageFunction:
   reference: Any
   plan: Plan
   made: frozenset[str] = frozenset()
+  initial: frozenset[str] = frozenset()
   layers: tuple[Any, ...] = ()
+  layer_shapes: tuple[tuple[str, str], ...] = ()
 
   @property
   def unsplit(self) -> ImageFunction:
@@ -107,7 +112,6 @@ def make_image_function(
   policies.check_averages(kept)
   policies.tell_of_changes(kept)
   policies.tell_of_probable_classifier(traces[0], kept[0])
-  policies.tell_of_initial_values(traces, plan.source.name)
   return ImageFunction(
     name=plan.source.name,
     variants=tuple(kept),
@@ -115,7 +119,9 @@ def make_image_function(
     reference=traces[0].wrapped,
     plan=plan,
     made=traces[0].made | traces[-1].made,
+    initial=policies.initial_values(traces),
     layers=tuple(traces[0].layers.roots),
+    layer_shapes=tuple(traces[0].layers.shapes.items()),
   )
 
 
@@ -139,14 +145,14 @@ def _kept_variants(
     return variants
   if training:
     raise ValueError(
-      f"training=True, but {source.name} "
+      f"{called('training', True)}, but {source.name} "
       + (
         "computes the same for training as for inference"
         if source.training_parameter is not None
         else "takes no is_training or training argument"
       )
       + ": a module has a training variant only if it differs (F2). Leave "
-      "training out"
+      f"{called('training')} out"
     )
   return variants[:1]
 
@@ -161,7 +167,7 @@ def check_momentum_is_used(function: ImageFunction) -> None:
   ):
     return
   raise ValueError(
-    f"batch_norm_momentum=True, but {function.name} "
+    f"{called('batch_norm_momentum', True)}, but {function.name} "
     + (
       "does not use the momentum when it trains: it has no batch norm layers, "
       "no updates like mean -= (mean - batch_mean) * 0.1 with a constant decay "
@@ -169,5 +175,5 @@ def check_momentum_is_used(function: ImageFunction) -> None:
       if len(function.variants) == 2
       else "has no training variant, and so no moving averages to update"
     )
-    + " (H1). Leave batch_norm_momentum out"
+    + f" (H1). Leave {called('batch_norm_momentum')} out"
   )

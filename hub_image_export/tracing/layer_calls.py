@@ -44,6 +44,16 @@ class LayerCalls:
     roots = (call.layer for call in self.calls if call.depth == 0)
     return list({id(layer): layer for layer in roots}.values())
 
+  @property
+  def shapes(self) -> dict[str, str]:
+    """Of the outputs of those layers that `output_of` finds, by name."""
+    names = [call.layer.name for call in self.calls]
+    return {
+      call.layer.name: str(call.outputs.shape).replace("None", "?")
+      for call in self.calls
+      if names.count(call.layer.name) == 1 and hasattr(call.outputs, "shape")
+    }
+
   def output_of(self, name: str) -> Any:
     """What the layer called `name` returned.
 

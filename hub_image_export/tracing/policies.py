@@ -9,6 +9,7 @@ from __future__ import annotations
 from absl import logging
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.graph import (
   custom_gradients as gradients,
   probabilities,
@@ -41,8 +42,8 @@ def check_gradients(traces: list[Trace], allowed: bool) -> None:
   )
   if len(traces) > 1 and not allowed:
     raise ValueError(
-      f"{message}. Accept that with allow_custom_gradients=True, or make no "
-      "training variant with training=False"
+      f"{message}. Accept that with {called('allow_custom_gradients', True)}, "
+      f"or make no training variant with {called('training', False)}"
     )
   logging.warning("%s", message[0].upper() + message[1:])
 
@@ -139,14 +140,8 @@ def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
   )
 
 
-def tell_of_initial_values(traces: list[Trace], name: str) -> None:
+def initial_values(traces: list[Trace]) -> frozenset[str]:
+  """Names of those variables whose values nobody has trained, it seems."""
   imports = [traced.imports for traced in traces]
   known = (names for i in imports for names in (i.loaded, i.unset))
-  made = traces[0].made.difference(*known)
-  if made:
-    logging.warning(
-      "%s makes %d variables itself: the module has their initial values. Are "
-      "these the trained ones?",
-      name[0].upper() + name[1:],
-      len(made),
-    )
+  return traces[0].made.difference(*known)

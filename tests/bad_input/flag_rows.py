@@ -65,7 +65,7 @@ _TYPES = (
   *_type(
     EXPORT,
     "variable_size training bn_hparams allow_custom_gradients overwrite "
-    "verify check ema strict debug",
+    "verify check ema strict debug dry_run",
     ["perhaps", "2", "None", ""],
     "expected true or false",
   ),
@@ -96,9 +96,12 @@ _MODEL = (
     "class_definition output publish_dir example language results images"
   ),
   *_value("model", [None], "is missing"),
-  *_value("model", ["MobilNetV2"], "did you mean MobileNetV2"),
-  *_value("model", ["nowhere.keras", "no/such.py:net"], "There is no file"),
-  *_value("model", ["gs://bucket/model"], "copy it here"),
+  *_value("model", ["MobilNetV2"], "Did you mean MobileNetV2"),
+  *_value("model", ["nowhere.keras", "no/such.py:net"], "no file"),
+  *_value("model", ["MobilNetV2"], "Did you mean", weights="random"),
+  *_value("model", ["MobilNetV2"], "Did you mean", checkpoint="/no/such"),
+  *_value("model", ["MobilNetV2"], "Did you mean", labels=file("labels")),
+  *_value("model", ["gs://bucket/model"], "Copy it here"),
   *_value("model", [file("nets.py")], ":name"),
   *_value("model", [file("plain")], "tfhub_module.pb", "saved_model.pb"),
   *_value("model", [file("damaged")], "cannot be read"),

@@ -87,14 +87,15 @@ def test_python_code(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
   "model, message",
   [
-    ("MobilNetV2", "did you mean MobileNetV2"),
-    ("nets/no_such", "no model 'nets/no_such'; expected the name of a Keras"),
-    ("net.py", "Python file.*net.py:name"),
+    ("MobilNetV2", "Did you mean MobileNetV2"),
+    ("mobilenetv2", "Did you mean MobileNetV2"),
+    ("nets/no_such", "is 'nets/no_such': expected the name of a Keras .*name"),
+    ("net.py", "name of a model or function.*net.py:name"),
     ("no.h5", "no file 'no.h5'"),
-    ("x.weights.h5", "weights only"),
-    ("gs://bucket/model", "copy it here"),
+    ("x.weights.h5", "no file 'x.weights.h5'"),
+    ("gs://bucket/model", "Copy it here"),
     ("no/net.py:model", "no file 'no/net.py'"),
-    ("", "no model ''"),
+    ("", "is '': expected the name"),
   ],
 )
 def test_what_is_no_model_is_refused(model, message):
@@ -111,4 +112,30 @@ def test_directory_with_something_else_is_refused(tmp_path):
 
 def test_weights_are_for_applications():
   with pytest.raises(ValueError, match="'w.h5'.*Applications only"):
-    model_flag.load("model.keras", weights="w.h5")
+    model_flag.load("package.module:model", weights="w.h5")
+
+
+@pytest.mark.parametrize(
+  ("model", "near"),
+  [
+    ("my_modle", "my_model"),
+    ("{}/my_modle", "/my_model"),
+    ("pet.keras", "pets.keras"),
+    ("{}/ntes.py:net", "/nets.py"),
+  ],
+)
+@pytest.mark.parametrize("more", [{}, {"weights": "random"}])
+def test_what_stands_beside_it_is_suggested(
+  model, near, more, tmp_path, monkeypatch
+):
+  """Whatever else is asked for, and not as an Application's name."""
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / "my_model").mkdir()
+  for name in ("pets.keras", "nets.py"):
+    (tmp_path / name).write_text("")
+  with pytest.raises(ValueError) as raised:
+    model_flag.load(model.format(tmp_path), **more)
+  message = str(raised.value)
+  assert message.startswith("--model is ")
+  assert f"id you mean {tmp_path if '{}' in model else ''}{near}" in message
+  assert "has no Application" not in message

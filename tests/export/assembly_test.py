@@ -57,6 +57,7 @@ def test_a_model_that_takes_bytes_wants_bytes(caplog):
   assert not warnings_of(caplog, lambda: build("0-255"))
   messages = warnings_of(caplog, lambda: build(None))
   assert any("preprocess='0-255'" in m for m in messages)
+  assert any(m.startswith("No preprocess is given") for m in messages)
 
 
 def test_an_averaged_feature_layer_is_told(caplog):
@@ -66,12 +67,21 @@ def test_an_averaged_feature_layer_is_told(caplog):
   assert any("'map'" in m and "averaged" in m for m in messages)
 
 
-def test_initial_values_are_warned_of_once(caplog):
+def test_initial_values_are_warned_of_once(caplog, tmp_path):
   """A TF1 function has no weights but those that it initializes."""
   model = models.by_name("tf1")
-  fn = model.make().fn
-  messages = warnings_of(caplog, lambda: model.build(fn))
+  spec = model.build(model.make().fn)
+
+  def export(name, **more):
+    spec.export(tmp_path / name, verify=False, **more)
+
+  messages = warnings_of(caplog, lambda: export("a"))
   assert len([m for m in messages if "initial values" in m]) == 1
+  values = {v.name: v.read() for v in spec.function.variables}
+  np.savez(tmp_path / "w.npz", **values)
+  assert not warnings_of(
+    caplog, lambda: export("b", checkpoint_path=tmp_path / "w.npz")
+  )
 
 
 def test_a_model_with_weights_is_built_without_a_warning(caplog):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 
 import pytest
@@ -101,3 +103,29 @@ def test_what_fine_tuning_takes_without_a_training_variant(tmp_path, caplog):
 
 def test_fine_tuning_is_not_told_of_where_it_takes_no_more(exported):
   assert "fine-tuning" not in str(exported[1])
+
+
+def test_notebooks_show_the_text(exported):
+  path, summary = exported
+  report = hie.check_module(str(path), static=True)
+  spec = models.by_name("two_outputs")
+  spec = spec.build(spec.make().fn)
+  for value, text in (
+    (summary, str(summary)),
+    (report, str(report)),
+    (spec, str(spec.describe())),
+  ):
+    shown = value._repr_html_()
+    assert html.escape(text) in shown
+    assert "<pre>" in shown
+
+
+def test_a_description_of_what_is_not_there_yet():
+  model = models.by_name("feature_layer")
+  described = model.build(model.make().fn).describe()
+  assert described.layers["map"].startswith("(?, ")
+  assert described.default_task == "image_classification"
+  assert json.loads(json.dumps(described.to_json()))["variants"] == {
+    "inference": "1.15",
+    "train": "1.15",
+  }
