@@ -189,9 +189,8 @@ def test_a_look_before_the_export(run, classifier, tmp_path):
   """Nothing is written, and nothing is where the module would be."""
   flags = [f"--model={classifier}", "--task=all", "--feature_layer=pool"]
   before = sorted(tmp_path.iterdir())
-  code, out, err = run(*flags, "--dry_run", path="")
+  code, out, _ = run(*flags, "--dry_run", path="")
   assert code == 0
-  assert "softmax" in err
   for words in (
     "Keras model 'tiny'",
     "size 12x10",
@@ -239,7 +238,7 @@ def test_all_seconds_and_all_files_are_in_the_summary(
   assert {"start", "load", "trace", "write", "publish"} <= set(
     summary["seconds"]
   )
-  assert seconds - 0.5 < sum(summary["seconds"].values()) <= seconds
+  assert seconds - 0.5 < sum(summary["seconds"].values()) < seconds + 0.1
 
 
 def test_help_is_quick_and_lists_the_flags():
