@@ -148,7 +148,7 @@ def check(model: str) -> None:
         "that of a TF1 Hub module or a SavedModel"
       )
     return
-  is_file = place.endswith((*_KERAS_SUFFIXES, ".py"))
+  is_file = place.endswith((*_KERAS_SUFFIXES, ".py", _META_GRAPH))
   if is_file and os.path.isfile(place) or place != model and not is_file:
     return
   raise arguments.wrong_value(
