@@ -172,6 +172,7 @@ class PublishFlags:
       page |= self._given_details()
     if self._page.value:
       write_module_page(summary.path, self._page.value, **page)
+      summary.page = self._page.value
     if self._publish_dir.value:
       summary.published = self._publish_dir.value
       summary.upload = write_publish_dir(
@@ -181,7 +182,6 @@ class PublishFlags:
         report=summary.report,
         **page,
       )
-      summary.page = self._page.value
 
   def _page_details(self) -> PageDetails:
     details = self._given_details()
