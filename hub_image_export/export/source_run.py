@@ -144,14 +144,16 @@ class SourceRun:
     copies: Copies,
     handles: dict[str, Any],
   ) -> Step:
+    # A function that has captured a variable is called with the variable, for
+    # the tape, and runs with the copy.
     watched = {
-      v.name: copies.in_place_of(handles[v.name])
+      v.name: [copies.in_place_of(handles[v.name]), handles[v.name]]
       for v in self._function.variables
       if v.trainable and objective is not None
     }
     with copies.in_use(fixed_draws.draw):
       with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(list(watched.values()))
+        tape.watch(tf.nest.flatten(watched))
         found = call(tf.constant(images))
         outputs = flat_outputs(found)
         total = objective(outputs) if objective is not None else None
@@ -172,21 +174,26 @@ class SourceRun:
     )
 
   def _gradients(
-    self, tape: Any, total: Any, watched: dict[str, Any]
+    self, tape: Any, total: Any, watched: dict[str, list[Any]]
   ) -> dict[str, Any]:
+    """Sums of the gradients by each of the handles of a variable."""
     if total is None:
       return {}
+    distinct = {
+      name: list({id(handle): handle for handle in handles}.values())
+      for name, handles in watched.items()
+    }
     try:
-      gradients = tape.gradient(total, watched)
+      gradients = tape.gradient(total, distinct)
     except (tf.errors.OpError, LookupError) as error:
       self.notes.append(
         f"gradients were not compared, the source has none: {error!s:.200}"
       )
       return {}
     return {
-      name: tf.convert_to_tensor(gradient).numpy()
-      for name, gradient in gradients.items()
-      if gradient is not None
+      name: sum(tf.convert_to_tensor(g).numpy() for g in parts if g is not None)
+      for name, parts in gradients.items()
+      if any(g is not None for g in parts)
     }
 
   def _traced(

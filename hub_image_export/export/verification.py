@@ -200,22 +200,25 @@ class _Verifier:
     failed = [d for d in differences if d.fails]
     if not failed:
       return differences
+    # A part that the source does not have in either run cannot differ.
     repeated = {d.part: d for d in again(1.0)}
+    random = {part for part, d in repeated.items() if d.fails}
     nudged: dict[str, Difference] = {}
     for difference in failed:
       part = difference.part
-      if repeated[part].fails:
+      if part in random:
         self._tell_of_random(repeated[part])
         continue
       nudged = nudged or {d.part: d for d in again(1.0 - _NUDGE)}
-      if difference.absolute > _AMPLIFIED * nudged[part].absolute:
+      moved = nudged[part].absolute if part in nudged else 0.0
+      if difference.absolute > _AMPLIFIED * moved:
         raise VerificationError(f"{difference}. The module is not written")
       self._notes.append(
         f"the {part} of the {difference.variant} variant differs by "
         f"{difference.absolute:.2g}: a change of {_NUDGE:g} in the images "
         "moves it as far at the source"
       )
-    return [d for d in differences if not repeated[d.part].fails]
+    return [d for d in differences if d.part not in random]
 
   def _tell_of_random(self, difference: Difference) -> None:
     """Of a part in which two runs of the source differ."""

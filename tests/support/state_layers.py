@@ -38,6 +38,15 @@ def shared_batch_norm() -> Source:
 
 
 @_source
+def grouped_convolution() -> Source:
+  """Keras 3 calls a function that has captured the kernel."""
+  inputs = keras.Input(SHAPE)
+  x = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(4, 3)(inputs))
+  x = layers.Conv2D(4, 3, groups=2)(x)
+  return as_source(keras.Model(inputs, _pooled(x)))
+
+
+@_source
 def backbone_called_twice() -> Source:
   inputs = keras.Input(SHAPE)
   backbone = keras.Sequential(
