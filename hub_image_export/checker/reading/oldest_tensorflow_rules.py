@@ -22,6 +22,10 @@ from hub_image_export.checker.report import Found, clean
 _KNOWN = pathlib.Path(__file__).parents[2] / "data/tensorflow_1_15.json"
 _MAX_BLAMED = 8
 _LOOPS = frozenset({"While", "StatelessWhile"})
+# No gradient goes through these, and none is asked for behind them.
+_STOPS = frozenset(
+  {"ArgMax", "Rank", "Shape", "ShapeN", "Size", "StopGradient"}
+)
 
 
 def check_portability(module: JudgedModule) -> Found:
@@ -107,7 +111,11 @@ def _without_gradient(variant: JudgedVariant) -> dict[str, str]:
   pending = [v for v in variant.trainable if v in variant.behind_outputs]
   between = set(pending)
   while pending:
-    following = set(readers.get(pending.pop(), ())) - between
+    following = {
+      name
+      for name in readers.get(pending.pop(), ())
+      if name not in between and variant.graph.op(name) not in _STOPS
+    }
     between |= following
     pending += following
   found: dict[str, str] = {}
