@@ -264,8 +264,8 @@ def tf1_update_in_case() -> Source:
 def tf1_power_iteration() -> Source:
   def step(mean, x):
     options = {"initializer": v1.random_uniform_initializer(0.1, 0.6, seed=3)}
-    weights = v1.get_variable("weights", [4, 3], **options)
-    u = v1.get_variable("u", [1, 3], trainable=False, **options)
+    weights = v1.get_variable("weights", [4, 4], **options)
+    u = v1.get_variable("u", [1, 4], trainable=False, **options)
     v = tf.nn.l2_normalize(tf.matmul(u, weights, transpose_b=True))
     new = tf.nn.l2_normalize(tf.matmul(v, weights))
     sigma = tf.matmul(tf.matmul(v, weights), new, transpose_b=True)
