@@ -125,7 +125,7 @@ def in_both(plan: Plan, traces: list[Trace]) -> tuple[Plan, list[Trace]]:
   """Leaves endpoints out that one of the variants does not have (C10).
 
   Raises:
-    ValueError: the variants have different tasks.
+    ValueError: the variants have different tasks, or widths (C3, C6).
   """
   if len(traces) < 2:
     return plan, traces
@@ -152,9 +152,16 @@ def in_both(plan: Plan, traces: list[Trace]) -> tuple[Plan, list[Trace]]:
 
 
 def _check_tasks(traces: list[Trace]) -> None:
-  here, there = (sorted(traced.tasks) for traced in traces)
-  if here != there:
+  widths = [
+    {
+      task: traced.wrapped.graph.get_tensor_by_name(name).shape[1]
+      for task, name in traced.tasks.items()
+    }
+    for traced in traces
+  ]
+  if widths[0] != widths[1]:
     raise ValueError(
-      f"for inference the function returns {here}, and for training {there}: "
-      "expected the same tasks in both (C10). Return the same in both"
+      f"for inference the function returns {widths[0]} (values for each image, "
+      f"by task), and for training {widths[1]}: expected the same in both "
+      "(C3, C6, C10). Return the same outputs in both"
     )
