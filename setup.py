@@ -32,6 +32,7 @@ _TEST = [
   "markdown-it-py",
   "pytest",
   "pytest-xdist",
+  "pyyaml",
   "tf-keras",
   "tf-slim",
 ]

@@ -33,6 +33,7 @@ _DISTRIBUTIONS = {
   "google": "protobuf",
   "markdown_it": "markdown_it_py",
   "sklearn": "scikit_learn",
+  "yaml": "pyyaml",
   **{
     name: name
     for name in (

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import markdown_it
+import yaml
 
 from hub_image_export.publishing.forms import FORMATS
 from tests.faults.attempts import Attempt, Scale
@@ -31,6 +32,8 @@ _DETAILS = {
   "scores": "softmax",
   "class_definition": "https://example.com/classes",
 }
+# What the other form has lists of, and takes any identifier for.
+_MORE = {"huggingface": {"dataset": "pets", "network": "mobilenet"}}
 Place = Callable[[str], str]
 
 
@@ -75,19 +78,21 @@ def _places(facts: Any, page_format: str) -> dict[str, Place]:
   from hub_image_export.publishing.details import PageDetails
   from hub_image_export.publishing.module_page import make_page
 
+  details = {**_DETAILS, **_MORE.get(page_format, {}), "format": page_format}
+
   def field(name: str) -> Place:
     def page(text: str) -> str:
       if text == _HARMLESS and name != "description":
-        text = {**_DETAILS, "format": page_format}.get(name)
-      given = {**_DETAILS, "format": page_format, name: text}
-      return make_page(facts, PageDetails(**given)).text
+        text = details.get(name)
+      return make_page(facts, PageDetails(**{**details, name: text})).text
 
     return page
 
   def fact(change: Callable[[str], dict[str, Any]]) -> Place:
-    details = PageDetails(**_DETAILS, format=page_format)
     return lambda text: (
-      make_page(dataclasses.replace(facts, **change(text)), details).text
+      make_page(
+        dataclasses.replace(facts, **change(text)), PageDetails(**details)
+      ).text
     )
 
   return {
@@ -209,11 +214,27 @@ class _Elements(html.parser.HTMLParser):
 
 
 def elements(page: str) -> collections.Counter[str]:
-  """The elements of a page of Markdown, as GitHub reads it, by their tags."""
+  """The elements of a page of Markdown, as GitHub reads it, by their tags.
+
+  Those of the front matter are its keys, with the types of their values.
+  """
+  metadata = ""
+  if page.startswith("---\n"):
+    metadata, _, page = page.removeprefix("---\n").partition("\n---")
   options = {"html": True, "linkify": True}
   renderer = markdown_it.MarkdownIt("commonmark", options)
   renderer.enable(["table", "strikethrough", "linkify"])
   parser = _Elements()
   parser.feed(renderer.render(page))
   parser.close()
+  parser.found.update(_leaves("", yaml.safe_load(metadata)))
   return parser.found
+
+
+def _leaves(key: str, value: Any) -> Iterator[str]:
+  if not isinstance(value, (dict, list)):
+    yield f"{key}: {type(value).__name__}"
+    return
+  pairs = value.items() if isinstance(value, dict) else enumerate(value)
+  for inner, found in pairs:
+    yield from _leaves(f"{key}/{inner}", found)
