@@ -157,7 +157,7 @@ def test_the_summary_as_json(run, network, tmp_path):
 def test_both_formats_and_from_one_to_the_other(run, network, tmp_path):
   size = ("--height=8", "--width=6")
   code, out, err = run(
-    f"--model={network}", *size, "--format=saved_model,hub,json"
+    f"--model={network}", *size, "--format=saved_model,json", "--format=hub"
   )
   assert code == 0, err
   summaries = json.loads(out)

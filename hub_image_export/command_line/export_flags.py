@@ -131,16 +131,16 @@ ALLOW_CUSTOM_GRADIENTS = _bool(
 # What can be written; more of them may be asked for at once.
 HUB, SAVED_MODEL = MODULE_FORMATS = ("hub", "saved_model")
 JSON = "json"
-FORMAT = flags.DEFINE(
+FORMAT = flags.DEFINE_multi(
   _WordsParser([*MODULE_FORMATS, JSON]),
+  flags.ListSerializer(","),
   "format",
   None,
-  "Comma-separated. What is written: hub (a TF1 Hub module; default) or "
+  "Comma-separated, or repeated. What is written: hub (a TF1 Hub module; default) or "
   "saved_model (a reusable SavedModel, for TensorFlow 2); of both, each in a "
   "folder of that name in --export_path. And json: stdout gets the summary as "
   "JSON (a list of two, for both), and nothing else.",
   flag_values=FLAGS,
-  serializer=flags.ListSerializer(","),
 )
 DRY_RUN = _bool(
   "dry_run",
@@ -166,7 +166,7 @@ PUBLISH = PublishFlags(FLAGS)
 
 def export_paths() -> dict[str, str]:
   """Where each of the formats that are asked for is written."""
-  named = [word for word in MODULE_FORMATS if word in (FORMAT.value or ())]
+  named = [word for word in MODULE_FORMATS if word in _formats()]
   if len(named) < 2:
     return dict.fromkeys(named or [HUB], EXPORT_PATH.value)
   return {name: os.path.join(EXPORT_PATH.value, name) for name in named}
@@ -174,4 +174,8 @@ def export_paths() -> dict[str, str]:
 
 def as_json() -> bool:
   """Whether the summary is for programs."""
-  return JSON in (FORMAT.value or ())
+  return JSON in _formats()
+
+
+def _formats() -> set[str]:
+  return set().union(*(FORMAT.value or ()))
