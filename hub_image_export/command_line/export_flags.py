@@ -136,7 +136,7 @@ FORMAT = flags.DEFINE_multi(
   flags.ListSerializer(","),
   "format",
   None,
-  "Comma-separated, or repeated. What is written: hub (a TF1 Hub module; default) or "
+  "Comma-separated. What is written: hub (a TF1 Hub module; default) or "
   "saved_model (a reusable SavedModel, for TensorFlow 2); of both, each in a "
   "folder of that name in --export_path. And json: stdout gets the summary as "
   "JSON (a list of two, for both), and nothing else.",
