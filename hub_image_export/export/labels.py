@@ -83,11 +83,11 @@ def warn_of_repetitions(labels: Sequence[str] | None) -> None:
       for label, at in list(repeated.items())[:_SHOWN]
     ]
     logging.warning(
-      "%d names stand for several classes: %s%s. Consumers who look for a name "
-      "find one of them; give each class a name of its own if you can",
-      len(repeated),
+      "Names of several classes: %s%s (%d in all). Consumers who look for one "
+      "find one class; give each class a name of its own if you can",
       ", ".join(told),
       ", …" if len(repeated) > _SHOWN else "",
+      len(repeated),
     )
 
 

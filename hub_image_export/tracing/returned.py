@@ -240,7 +240,9 @@ def _check_dense_tensor(value: Any, what: str) -> None:
 
 
 def _kind(value: Any) -> str:
-  return f"of type {type(value).__name__} ({value!r:.60})"
+  if tf.is_tensor(value):
+    return f"one tensor of shape {value.shape}"
+  return f"an object of type {type(value).__name__} ({value!r:.60})"
 
 
 def _prefixed(
