@@ -104,7 +104,11 @@ def test_several_classes_of_one_name(caplog):
   )
   assert hie.load_labels(spec) == names
   (record,) = caplog.records
-  for words in ("(2 in all)", "'crane' (classes 0 and 2)", "'dog' (classes 1 and"):
+  for words in (
+    "(2 in all)",
+    "'crane' (classes 0 and 2)",
+    "'dog' (classes 1 and",
+  ):
     assert words in record.getMessage()
   assert labels.told_apart(names) == [
     'class 0 "crane"', 'class 1 "dog"', 'class 2 "crane"', "cat",
