@@ -31,6 +31,7 @@ def _running(path):
   return RunningVariant(hub.load_module_spec(path), signature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", _MAKERS, ids=lambda maker: maker.__name__)
 def test_all_get_gradients_only_if_tensorflow_says_so(maker, tmp_path):
   path = str(tmp_path / "module")

@@ -54,6 +54,7 @@ def test_reports_come_in_the_order_of_the_paths(module, started, tmp_path):
   assert all(worker.ended for worker in started)
 
 
+@pytest.mark.slow
 def test_a_module_that_takes_too_long_is_given_up_alone(module, started):
   """Importing TensorFlow takes longer; the next one has a new process."""
   (report,) = _modules(module, 1, timeout=0.1)
@@ -68,6 +69,7 @@ def test_a_module_that_takes_too_long_is_given_up_alone(module, started):
   assert all(worker.ended for worker in started)
 
 
+@pytest.mark.slow
 def test_who_stops_asking_ends_all_processes(module, started):
   reports = _modules(module, 50, static=False)
   next(reports)

@@ -122,6 +122,7 @@ def test_conforms(model, here, exports):
 
 
 @tf115.needs_tf115
+@pytest.mark.slow
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_conforms_in_tensorflow_1(model, there, written, exports):
   if set(written[1][model.name].variants.values()) != {"1.15"}:
@@ -161,6 +162,7 @@ def test_fine_tunes_as_the_source(model, here, exports):
 
 
 @tf115.needs_tf115
+@pytest.mark.slow
 @pytest.mark.parametrize("model", _TRAINED, ids=str)
 def test_fine_tunes_in_tensorflow_1(model, there, written, exports):
   if set(written[1][model.name].variants.values()) != {"1.15"}:
