@@ -194,7 +194,11 @@ def test_every_example_is_run_here():
     for file in (_ROOT / "examples").glob("*.py")
     if "app.run(main)" in file.read_text("utf-8")
   }
-  assert programs == {*EXPORTERS, "examples.fine_tune"}
+  assert programs == {
+    *EXPORTERS,
+    "examples.fine_tune",
+    "examples.fine_tune_tf2",
+  }
 
 
 def test_saved_model_learns_by_keras(digits, tmp_path):
