@@ -69,12 +69,15 @@ def load_labels(module_or_spec: object) -> list[str] | None:
   Raises:
     TypeError, ValueError: it is nothing of the kind.
   """
-  if isinstance(module_or_spec, (str, os.PathLike)):
-    path = os.fspath(module_or_spec)
-    if not os.path.exists(os.path.join(path, contract.MODULE_DEF_FILE)):
-      stated = read_manifest(path)
-      if stated.image_size is not None:  # Of the TF2 format.
-        return stated.labels
+  path = module_or_spec
+  if isinstance(path, os.PathLike):
+    path = os.fspath(path)
+  if isinstance(path, str) and not os.path.exists(
+    os.path.join(path, contract.MODULE_DEF_FILE)
+  ):
+    stated = read_manifest(path)
+    if stated.image_size is not None:  # Of the TF2 format.
+      return stated.labels
   if not hasattr(module_or_spec, "get_attached_message"):
     module_or_spec = hub_module_specs.load("module_or_spec", module_or_spec)
   return attached_labels(module_or_spec)

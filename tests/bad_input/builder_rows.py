@@ -176,7 +176,13 @@ def _classes(call: str) -> list[Row]:
         types([*_NOT_LABELS, values.GENERATOR, values.Bytes()], "expected"),
         wrong([[], ()], "there are none"),
         wrong(
-          [["a", 3, "c"], ["a", None, "c"], [b"\xff"], np.eye(3), [["a", "b"]]],
+          [
+            ["a", 3, "c"],
+            ["a", None, "c"],
+            [b"\xff"],
+            np.eye(3).tolist(),
+            [["a"]],
+          ],
           "expected a string",
         ),
         wrong([{1: "a"}, {"a": 1}, {"a": "b"}, {0: "a", 2: "c"}], "indices 0"),
@@ -184,7 +190,7 @@ def _classes(call: str) -> list[Row]:
         wrong([["a", "b\nc", "d"], [" a", "b", "c"]], "one line"),
         wrong([[values.SURROGATE, "b", "c"]], "label 0"),
         wrong([[3] * 10_000], "more)"),
-        wrong(values.BAD_PATHS, "text file"),
+        wrong(values.BAD_PATHS, "text or JSON file"),
         wrong(["/no/such", file("plain")], "file"),
         wrong([file("latin")], "not UTF-8"),
         wrong([file("empty")], "label 0 is blank"),
