@@ -140,6 +140,7 @@ _NEEDED_OF_FLAGS = {
   "string enum": {VALUE},
   "multi string": {VALUE},
   "comma separated list of strings": {VALUE},
+  "multi comma separated list of strings": {VALUE},
 }
 
 
