@@ -52,3 +52,15 @@ def first_line(error: BaseException) -> str:
   """The reason as a short sentence; messages of Keras can be pages."""
   line = textwrap.shorten(reason(error), _LENGTH, placeholder=" …")
   return line if line.endswith((".", "!", "?", "…")) else line + "."
+
+
+def extra_missing(what: str, extra: str, error: ImportError) -> ImportError:
+  """What to raise where a library is not there that an extra brings.
+
+  Args:
+    what: cannot be done, or imported.
+    extra: its name in `setup.py`.
+    error: what the import raised.
+  """
+  command = f'pip install "hub_image_export[{extra}]"'
+  return ImportError(f"{what} ({error}). Install it with:  {command}")

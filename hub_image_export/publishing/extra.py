@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_PIP = 'pip install "hub_image_export[publish]"'
+from hub_image_export.errors import extra_missing
 
 
 def need(library: str, purpose: str) -> Any:
@@ -18,7 +18,5 @@ def need(library: str, purpose: str) -> Any:
   try:
     return importlib.import_module(library)
   except ImportError as error:
-    raise ImportError(
-      f"{purpose} need {library}, which cannot be imported ({error}). Install "
-      f"it with:  {_PIP}"
-    ) from error
+    what = f"{purpose} need {library}, which cannot be imported"
+    raise extra_missing(what, "publish", error) from error

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.errors import extra_missing
+
 # Whoever drops files into a folder chooses the decoder: these run no other
 # program (EPS would start Ghostscript), and read no other file.
 FORMATS = (
@@ -26,7 +28,6 @@ FORMATS = (
 MAX_BYTES = 2**30
 _SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _ADDRESS = re.compile(r" *<[^<>]* at 0x[0-9a-fA-F]+>")
-_PIP = 'pip install "hub_image_export[photos]"'
 
 
 @functools.cache
@@ -39,10 +40,8 @@ def pillow() -> Any:
   try:
     from PIL import Image
   except ImportError as error:
-    raise ImportError(
-      f"photos are decoded by Pillow, which cannot be imported ({error}). "
-      f"Install it with:  {_PIP}"
-    ) from error
+    what = "photos are decoded by Pillow, which cannot be imported"
+    raise extra_missing(what, "photos", error) from error
   Image.init()
   return Image
 

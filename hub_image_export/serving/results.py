@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Callable
 
 import numpy as np
 
+from hub_image_export.errors import extra_missing
 from hub_image_export.serving.answers import Answers
 from hub_image_export.serving.image_module import ImageModule, Row
 
@@ -135,10 +136,8 @@ def arrow() -> Any:
   try:
     import pyarrow
   except ImportError as error:
-    raise ImportError(
-      f"Parquet files are written by pyarrow, which cannot be imported "
-      f'({error}). Install it with:  pip install "hub_image_export[photos]"'
-    ) from error
+    what = "Parquet files are written by pyarrow, which cannot be imported"
+    raise extra_missing(what, "photos", error) from error
   return pyarrow
 
 

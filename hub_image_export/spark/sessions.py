@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub_image_export import arguments
-from hub_image_export.errors import ImageExportError
+from hub_image_export.errors import ImageExportError, extra_missing
 from hub_image_export.spark import java
 
-_PIP = 'pip install "hub_image_export[spark]"'
 # What fails is raised, once; Spark would print it for each attempt.
 _LOG4J = """
 rootLogger.level = fatal
@@ -58,9 +57,7 @@ def pyspark() -> Any:
     import pyspark
     import pyspark.sql
   except ImportError as error:
-    raise ImportError(
-      f"Spark cannot be used ({error}). Install it with:  {_PIP}"
-    ) from error
+    raise extra_missing("Spark cannot be used", "spark", error) from error
   return pyspark
 
 
