@@ -25,7 +25,7 @@ from absl import flags
 
 from hub_image_export import progress
 from hub_image_export.checker import DEFAULT_TIMEOUT, Report, check_modules
-from hub_image_export.command_line import run as command_line
+from hub_image_export.command_line import run as command_line, start_up
 
 EXIT_NOT_CONFORMING = 2
 
@@ -98,7 +98,7 @@ def _exit_code(report: Report) -> int:
 
 def cli() -> None:
   """The entry point of the script `check_module`."""
-  sys.exit(command_line.run(main, _FLAGS, __doc__))
+  sys.exit(command_line.run(start_up.quietly(main), _FLAGS, __doc__))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from typing import Any
 from absl import flags
 
 from hub_image_export import arguments, progress
-from hub_image_export.command_line import run as command_line
+from hub_image_export.command_line import run as command_line, start_up
 
 EXIT_BROKEN_IMAGES = 2
 
@@ -309,7 +309,7 @@ def _quiet_pillow() -> None:
 
 def cli() -> None:
   """The entry point of the script `run_module`."""
-  sys.exit(command_line.run(main, _FLAGS, __doc__))
+  sys.exit(command_line.run(start_up.quietly(main), _FLAGS, __doc__))
 
 
 if __name__ == "__main__":

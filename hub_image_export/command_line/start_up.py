@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps off the screen what TensorFlow's libraries say of their own start.
+"""Keeps off the screen what libraries say of their own start.
 
-From TensorFlow 2.16 on these write to file descriptor 2 before they look at
-TF_CPP_MIN_LOG_LEVEL.
+From TensorFlow 2.16 on its own write to file descriptor 2 before they look at
+TF_CPP_MIN_LOG_LEVEL. Java does so, too, of options that Spark gives it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,37 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 # "I0000 00:00:17… port.cc:153] oneDNN …", "2026-11-26 01:02:03.4: I tensor…".
-_LINE = (
-  rb"^(?:[%s]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d [\d:.]+ [%s] |WARNING: All log)"
+_LEVELS = rb"^(?:[%s]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d [\d:.]+ [%s] )"
+_NOTICE = rb"^WARNING: All log messages before absl"
+# These are errors to their writers only, on each machine with a GPU, and on
+# each without a driver.
+_NO_ERROR = (
+  (_LEVELS % (b"E", b"E"))
+  + rb".*(?:Unable to register cu(?:FFT|DNN|BLAS) factory"
+  + rb"|failed call to cuInit: .*UNKNOWN ERROR \(303\))"
 )
-# These are errors to their writers only, on each machine with a GPU.
-_NO_ERROR = rb"^E\d{4} .*Unable to register cu(?:FFT|DNN|BLAS) factory"
+_OF_JAVA = (
+  rb"^WARNING: (?:package [\w.]+ not in java\.base|Using incubator modules: )"
+)
+_LINE_ENDS = re.compile(rb"(?<=[\r\n])")
+_BEGINNINGS = b"IWE2"  # Of what is dropped.
 _SECONDS = 1.0
+
+
+def quietly(
+  main: Callable[[Sequence[str]], int],
+) -> Callable[[Sequence[str]], int]:
+  """A `main` that runs `without_chatter`."""
+
+  def quiet_main(argv: Sequence[str]) -> int:
+    with without_chatter():
+      return main(argv)
+
+  return quiet_main
 
 
 @contextlib.contextmanager
@@ -37,7 +58,8 @@ def without_chatter() -> Iterator[None]:
   if not letters or not hasattr(os, "fork"):
     yield
     return
-  dropped = re.compile(_LINE % (letters, letters) + b"|" + _NO_ERROR)
+  patterns = [_LEVELS % (letters, letters), _NOTICE, _NO_ERROR, _OF_JAVA]
+  dropped = re.compile(b"|".join(patterns))
   sys.stderr.flush()
   screen, own = os.dup(2), sys.stderr
   source, target = os.pipe()
@@ -67,11 +89,18 @@ def _copy(
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   for number in also_close:
     os.close(number)
+  rest = b""
   try:
-    for line in os.fdopen(source, "rb"):
-      if not dropped.match(line):
-        os.write(screen, line)
+    while text := os.read(source, 2**16):
+      *lines, rest = _LINE_ENDS.split(rest + text)
+      # Bars of progress have no end of a line, nor such a beginning.
+      if rest[:1] not in _BEGINNINGS:
+        lines, rest = [*lines, rest], b""
+      for line in lines:
+        if not dropped.match(line):
+          os.write(screen, line)
   finally:
+    os.write(screen, rest)
     os._exit(0)
 
 

@@ -15,9 +15,12 @@ from hub_image_export import arguments
 from hub_image_export.errors import ImageExportError, extra_missing
 from hub_image_export.spark import java
 
-# What fails is raised, once; Spark would print it for each attempt.
+# What fails is raised, once; Spark would print it for each attempt. To the
+# gateway of Python, Spark gives (and tells of) a level of its own otherwise.
 _LOG4J = """
 rootLogger.level = fatal
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = fatal
 rootLogger.appenderRef.stderr.ref = console
 appender.console.type = Console
 appender.console.name = console

@@ -21,6 +21,11 @@ _CHATTER = [
   "2026-11-26 01:02:03.456: I tensorflow/core/util/port.cc:113] oneDNN",
   "E0000 00:00:1795656790.754575 1799 cuda_fft.cc:485] Unable to register "
   "cuFFT factory: Attempting to register factory for plugin cuFFT",
+  "2026-11-26 04:53:23.314204: E external/local_xla/cuda_dnn.cc:9261] Unable "
+  "to register cuDNN factory: Attempting to register factory for plugin",
+  "E0000 00:00:1795656790.754575 1799 cuda_platform.cc:52] failed call to "
+  "cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)",
+  "WARNING: package sun.security.action not in java.base",
 ]
 _ERRORS = [
   "E0000 00:00:1795656790.754575 1799 disk.cc:1] No space left on device",
@@ -67,6 +72,13 @@ def test_errors_are_told_and_chatter_is_not():
     assert words in err
 
 
+def test_a_bar_of_progress_is_shown_before_its_line_ends():
+  bar = "time.sleep(.1); os.write(2, b'\\r[Stage 0:=>')"
+  seen = "time.sleep(.1); print('then', file=sys.stderr)"
+  err = _stderr([*_CHATTER, "begun"], f"import time; {bar}; {seen}")
+  assert err.index("[Stage 0:=>") < err.index("then")
+
+
 @pytest.mark.parametrize("end", ["os.abort()", "os._exit(3)", "1 / 0"])
 def test_the_last_words_before_a_crash(end):
   err = _stderr(_ERRORS, end)
@@ -74,7 +86,7 @@ def test_the_last_words_before_a_crash(end):
   assert ("ZeroDivisionError" in err) == (end == "1 / 0")
 
 
-@pytest.mark.parametrize(("level", "left"), [("0", 5), ("1", 1), ("3", 0)])
+@pytest.mark.parametrize(("level", "left"), [("0", 8), ("1", 1), ("3", 0)])
 def test_the_level_that_the_user_asks_for(level, left):
   err = _stderr(_CHATTER, TF_CPP_MIN_LOG_LEVEL=level)
   assert len([line for line in _CHATTER if line in err]) == left
