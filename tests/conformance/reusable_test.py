@@ -8,21 +8,17 @@ TensorFlow; here its numbers are compared with the source's own.
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from hub_image_export.tensorflow_api.compat import tf
-from tests.support import models, reusable_probe, tf115
+from tests.support import fresh_process, models, reusable_probe, tf115
 from tests.support.live import flat
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
-_PROGRAM = "tests/support/reusable_probe.py"
+_PROGRAM = "reusable_probe.py"
 _TRAINED = [
   model
   for model in models.TRAINING
@@ -55,23 +51,10 @@ def written(exports, tmp_path_factory):
   return directory, summaries
 
 
-def _run(python, directory):
-  done = subprocess.run(
-    [python, _PROGRAM, str(directory)],
-    cwd=_ROOT,
-    env={**os.environ, "PYTHONPATH": ""},
-    capture_output=True,
-    text=True,
-    timeout=600,
-  )
-  assert done.returncode == 0, done.stderr[-2000:]
-  return directory
-
-
 @pytest.fixture(scope="module")
 def here(written):
   """Results of a fresh process with this TensorFlow."""
-  return _run(sys.executable, written[0])
+  return fresh_process.run_program(sys.executable, _PROGRAM, written[0])
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +66,7 @@ def there(written, tmp_path_factory):
     if set(summary.variants.values()) == {"1.15"}:
       shutil.copytree(directory / name, copies / name)
       shutil.copy(directory / f"{name}.json", copies)
-  return _run(tf115.PYTHON, copies)
+  return fresh_process.run_program(tf115.PYTHON, _PROGRAM, copies)
 
 
 def _found(directory, model):

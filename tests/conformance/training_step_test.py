@@ -8,23 +8,21 @@ penalties and gradients are those of the source's own steps.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import hub_image_export as hie
-from tests.support import models, tf115, training_steps
+from tests.support import fresh_process, models, tf115, training_steps
 from tests.support.consumer import random_images
 from tests.support.live import EagerLive
 from tests.support.state_sources import SHAPE, SOURCES
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_PROGRAM = "tests/support/training_steps_probe.py"
+_PROGRAM = "training_steps_probe.py"
 _STEPS, _BATCH_SIZE = 3, 4
 # Their gradients are recomputed, which no module can do.
 _CUSTOM = {"recomputed"}
@@ -79,17 +77,7 @@ def cases(tmp_path_factory):
 
 
 def _run(python, directory):
-  environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-  done = subprocess.run(
-    [python, _PROGRAM, str(directory)],
-    cwd=_ROOT,
-    env=environment,
-    capture_output=True,
-    text=True,
-    timeout=600,
-  )
-  assert done.returncode == 0, done.stderr[-2000:]
-  return directory
+  return fresh_process.run_program(python, _PROGRAM, directory, _ROOT)
 
 
 @pytest.fixture(scope="module")

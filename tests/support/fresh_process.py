@@ -57,6 +57,30 @@ def run(task, jobs, directory):
   return results
 
 
+def run_program(python, program, directory, path=""):
+  """Runs `tests/support/PROGRAM DIRECTORY` by any interpreter.
+
+  Args:
+    python: the interpreter, such as that of TensorFlow 1.15.
+    program: a file of this folder.
+    directory: what it works in, and leaves results in.
+    path: what the interpreter imports from beside its own packages.
+
+  Returns:
+    The directory.
+  """
+  done = subprocess.run(
+    [python, f"tests/support/{program}", str(directory)],
+    cwd=_ROOT,
+    env={**os.environ, "PYTHONPATH": str(path)},
+    capture_output=True,
+    text=True,
+    timeout=600,
+  )
+  assert done.returncode == 0, done.stderr[-2000:]
+  return directory
+
+
 def _outputs(job):
   """Every output of the inference variant, by `signature|key`."""
   from tests.support.consumer import Consumer, random_images

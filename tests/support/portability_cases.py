@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +25,7 @@ from hub_image_export.graph.portability import make_portable
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
-from tests.support import tf115, tf115_probe
+from tests.support import fresh_process, tf115, tf115_probe
 
 _ASSIGNMENTS = (
   "AssignVariableOp",
@@ -186,14 +184,7 @@ def run_in_tf115(cases: dict[str, Case], directory: pathlib.Path) -> dict:
     path.with_suffix(".pb").write_bytes(graph_def.SerializeToString())
     path.with_suffix(".json").write_text(json.dumps(request))
     np.savez(path.with_suffix(".npz"), **feeds)
-  environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-  program = str(pathlib.Path(tf115_probe.__file__).resolve())
-  subprocess.run(
-    [tf115.PYTHON, program, str(directory)],
-    check=True,
-    env={**environment, "CUDA_VISIBLE_DEVICES": ""},
-    capture_output=True,
-  )
+  fresh_process.run_program(tf115.PYTHON, "tf115_probe.py", directory)
   return {name: _result(directory / name) for name in cases}
 
 
