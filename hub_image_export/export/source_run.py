@@ -57,6 +57,7 @@ class SourceRun:
     # Where the last run left what seeds draws: the next one goes on there, as
     # calls of the source do. Draws that are out of reach differ then.
     self._seeds: list[tuple[Any, Any]] = []
+    self._traces = 0
     self._made = {
       v.source.name: v
       for v in function.variables
@@ -151,7 +152,7 @@ class SourceRun:
       for v in self._function.variables
       if v.trainable and objective is not None
     }
-    with copies.in_use(fixed_draws.draw):
+    with fixed_draws.eager_draws() as draw, copies.in_use(draw):
       with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(tf.nest.flatten(watched))
         found = call(tf.constant(images))
@@ -204,11 +205,15 @@ class SourceRun:
     Returns:
       The function, and handles of the variables that it made, by name.
     """
+    self._traces += 1
     made: set[str] = set()
     compute_ = self._compute(training, convert)
 
     def image_function(x: Any) -> Any:
-      private.hide_wrap_function(v1.get_default_graph())
+      graph = v1.get_default_graph()
+      private.hide_wrap_function(graph)
+      # As calls of one function go on drawing, so do two of these.
+      graph.seed = None if graph.seed is None else graph.seed + self._traces
       with record_variables(made), values_from_files(made, Imports()):
         return compute_(x)
 

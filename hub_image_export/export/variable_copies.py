@@ -9,7 +9,7 @@ variable is copied when it is first written, or given another value before.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,7 @@ class Copies:
     self._written: set[int] = set()
 
   @contextlib.contextmanager
-  def in_use(
-    self, draw: Callable[[str, Sequence[Any], Any], Any] | None = None
-  ) -> Iterator[None]:
+  def in_use(self, draw: eager_ops.Handler | None = None) -> Iterator[None]:
     """This thread's eager ops use the copies, inside the context.
 
     Args:

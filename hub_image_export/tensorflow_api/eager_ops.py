@@ -16,10 +16,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from hub_image_export.tensorflow_api.protos import FunctionDef
+
 # handler(name, arguments, run): `run(arguments)` runs the op, and returns what
 # the handler returns in its place. Arguments are the op's inputs, and, of an
-# op that is run by its name, also names and values of attributes.
-Handler = Callable[[str, Sequence[Any], Callable[[Sequence[Any]], Any]], Any]
+# op that is run by its name, also names and values of attributes. Where the op
+# is a call of a function, `run(arguments, name)` calls another one instead.
+Handler = Callable[[str, Sequence[Any], Callable[..., Any]], Any]
 
 _binding: Any = importlib.import_module("tensorflow.python.pywrap_tfe")
 _context = importlib.import_module("tensorflow.python.eager.context")
@@ -68,10 +71,37 @@ def _execute(context, device, op, inputs, attributes, num_outputs):
   handler = getattr(_thread, "handler", None)
   if handler is None:
     return own(context, device, op, inputs, attributes, num_outputs)
-  name = op.decode() if isinstance(op, bytes) else op
-  return handler(
-    name, inputs, lambda a: own(context, device, op, a, attributes, num_outputs)
-  )
+
+  def run(arguments, name=op):
+    return own(context, device, name, arguments, attributes, num_outputs)
+
+  return handler(op.decode() if isinstance(op, bytes) else op, inputs, run)
+
+
+def function_def(name: str) -> FunctionDef | None:
+  """What the function that is called `name` does; None if there is none."""
+  context: Any = _context.context()
+  return context.get_function_def(name) if context.has_function(name) else None
+
+
+@contextlib.contextmanager
+def functions_added() -> Iterator[Callable[[FunctionDef], None]]:
+  """Gives `add(definition)`, for functions that only this context needs.
+
+  `Context` has had methods for that since TensorFlow 2.0.
+  """
+  context: Any = _context.context()
+  added = []
+
+  def add(definition: FunctionDef) -> None:
+    context.add_function_def(definition)
+    added.append(definition.signature.name)
+
+  try:
+    yield add
+  finally:
+    for name in added:
+      context.remove_function(name)
 
 
 def plain_variable(value: Any) -> Any:

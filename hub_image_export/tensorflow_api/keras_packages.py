@@ -9,6 +9,7 @@ installed version when that ends.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import math
@@ -32,6 +33,10 @@ VERSION_KEY = "keras_version"
 # The groups of HDF5 that hold the weights: of `model.save` before Keras 3, and
 # of `.weights.h5` since.
 WEIGHTS_GROUPS = ("model_weights/", "_layer_checkpoint_dependencies/")
+
+# Where Keras 3 keeps the names that it has given.
+_STATE = "keras.src.backend.common.global_state"
+_NAMES = "object_name_uids"
 
 
 def _packages() -> list[Any]:
@@ -246,3 +251,29 @@ def seeds_kept(layers: Iterable[Layer]) -> Iterator[None]:
     for generator, seed in zip(generators, seeds):
       if seed is not None:
         generator._seed = seed
+
+
+def layer_names() -> dict[str, int]:
+  """The names that Keras 3 has given to layers without one, with counts.
+
+  It keeps them for each thread, so since Keras 3.0; Keras 2 for each graph.
+  """
+  state = sys.modules.get(_STATE)
+  names = state and state.get_global_attribute(_NAMES)
+  return dict(names or {})
+
+
+@contextlib.contextmanager
+def layer_names_from(names: dict[str, int]) -> Iterator[None]:
+  """Lets Keras 3 go on after `names`; what it gives inside is forgotten."""
+  state = sys.modules.get(_STATE)
+  if state is None:
+    yield
+    return
+  own = state.get_global_attribute(_NAMES)
+  counts = collections.defaultdict(int, names)
+  state.set_global_attribute(_NAMES, counts)
+  try:
+    yield
+  finally:
+    state.set_global_attribute(_NAMES, own)

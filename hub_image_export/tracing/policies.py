@@ -110,6 +110,16 @@ def tell_of_changes(variants: list[Variant]) -> None:
         " ".join(variant.needs_newer[:3]),
       )
   last = variants[-1]
+  untrained = {v.name for v in variants[0].variables.values() if v.trainable}
+  untrained -= {v.name for v in last.variables.values()}
+  if untrained:
+    logging.warning(
+      "%d trainable variables of the inference variant are not used when "
+      "training (%s): fine-tuning leaves them as they are. Do they have other "
+      "names each time the function is called?",
+      len(untrained),
+      ", ".join(sorted(untrained)[:3]),
+    )
   if last.fine_tuned_from != last.oldest_tensorflow:
     logging.warning(
       "Fine-tuning the %s variant needs TensorFlow %s or newer: %s",

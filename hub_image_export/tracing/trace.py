@@ -18,7 +18,7 @@ from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
 from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.sources.source import Source
-from hub_image_export.tensorflow_api import private, user_errors
+from hub_image_export.tensorflow_api import keras_packages, private, user_errors
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.layer_calls import LayerCalls, observe
@@ -41,6 +41,8 @@ class Plan:
     preprocess: from [0, 1] RGB to what the network wants, or None.
     size: static height and width; (None, None) for variable sizes (C15).
     momentum: whether batch norm momentum is an input (H1).
+    layer_names: those that Keras had given before. Layers that the source
+      makes get the same names, and so the same variables, in each call of it.
   """
 
   source: Source
@@ -48,6 +50,9 @@ class Plan:
   preprocess: Callable[[Any], Any] | None
   size: tuple[int | None, int | None]
   momentum: bool = False
+  layer_names: dict[str, int] = dataclasses.field(
+    default_factory=keras_packages.layer_names
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,8 +178,9 @@ def compute(
   """
   momentum = contract.BATCH_NORM_MOMENTUM
   options = dict(zip([momentum], hparams))
-  pixels = _preprocessed(images, plan.preprocess)
   with contextlib.ExitStack() as stack:
+    stack.enter_context(keras_packages.layer_names_from(plan.layer_names))
+    pixels = _preprocessed(images, plan.preprocess)
     hook = None
     if options and training:
       hook = stack.enter_context(momentum_as(options[momentum]))

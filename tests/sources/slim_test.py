@@ -30,6 +30,7 @@ def _net(fused, **more):
     ):
       x = slim.conv2d(images, 4, 3, outputs_collections="net_end_points")
       x = slim.conv2d(x, 5, 3, stride=2)
+    x = slim.dropout(x, 0.999, is_training=is_training)
     return tf.reduce_mean(x, [1, 2])
 
   return fn

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verification (C5) fixes every draw on both sides, whatever runs it."""
+
+from __future__ import annotations
+
+import pytest
+
+import hub_image_export as hie
+from hub_image_export.tensorflow_api.compat import tf
+
+uniform = tf.random.uniform
+
+
+def _seed():
+  return uniform([2], 0, 100, tf.int32)
+
+
+def _dropped(x):
+  return tf.nn.dropout(x, 0.3)
+
+
+_inner = tf.function(_dropped)
+# From the features, and a generator, what a training step makes of them.
+_DRAWS = {
+  "op": lambda x, _: _dropped(x),
+  "function": lambda x, _: _inner(x),
+  "branch": lambda x, _: tf.cond(
+    tf.reduce_mean(x) > -1e9, lambda: _dropped(x), lambda: x
+  ),
+  "loop": lambda x, _: tf.while_loop(
+    lambda i, y: i < 3, lambda i, y: (i + 1, _dropped(y)), [0, x]
+  )[1],
+  "integers": lambda x, _: x * tf.cast(uniform([4], 1, 9, tf.int32), x.dtype),
+  "shuffle": lambda x, _: tf.random.shuffle(x),
+  "stateless": lambda x, _: tf.nn.experimental.stateless_dropout(
+    x, 0.3, seed=_seed()
+  ),
+  "stateless_double": lambda x, _: (
+    x
+    * tf.cast(
+      tf.random.stateless_normal([4], _seed(), dtype=tf.float64), x.dtype
+    )
+  ),
+  "stateless_integers": lambda x, _: (
+    x
+    * tf.cast(
+      tf.random.stateless_uniform([4], _seed(), 1, 9, tf.int64), x.dtype
+    )
+  ),
+  "generator": lambda x, generator: x * generator.truncated_normal([4]),
+  "generator_integers": lambda x, generator: (
+    x * tf.cast(generator.uniform(tf.constant([4]), 1, 9, tf.int32), x.dtype)
+  ),
+}
+
+
+class _Net(tf.Module):
+  def __init__(self, draw, wrap):
+    super().__init__()
+    self.kernel = tf.Variable(tf.random.normal([3, 3, 3, 4]))
+    self.generator = tf.random.Generator.from_seed(3)
+    self._draw = draw
+    self.features = wrap(self.features)
+
+  def features(self, x, training):
+    x = tf.nn.conv2d(x, self.kernel, 2, "SAME")
+    x = self._draw(x, self.generator) if training else x
+    return tf.reduce_mean(x, [1, 2])
+
+  def __call__(self, images, training=False):
+    return self.features(images, training)
+
+
+@pytest.fixture(params=[None, 3])
+def seed(request):
+  """With a seed each run of a new function draws the same."""
+  tf.random.set_seed(request.param)
+  yield
+  tf.random.set_seed(None)
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda f: f], ids=["f", "eager"])
+@pytest.mark.parametrize("name", _DRAWS)
+def test_draws_are_fixed(name, wrap, seed, tmp_path):
+  spec = hie.make_feature_vector_module(_Net(_DRAWS[name], wrap), 12, 10)
+  summary = spec.export(tmp_path / "module")
+  assert "train" in {d.variant for d in summary.differences}
+  assert max(d.absolute for d in summary.differences) < 1e-6
+  assert not summary.notes
+
+
+def _with_layers(draw):
+  """A TF1 function that makes Keras layers: it is traced for each run."""
+
+  def features(images, is_training):
+    x = tf.keras.layers.Conv2D(4, 3)(images)
+    scale = tf.compat.v1.get_variable("scale", [4])
+    x = draw(x, None) if is_training else x
+    return tf.reduce_mean(x * scale, [1, 2])
+
+  return features
+
+
+@pytest.mark.parametrize("name", [n for n in _DRAWS if "generator" not in n])
+def test_draws_of_functions_with_layers_are_fixed(name, seed, tmp_path):
+  features = _with_layers(_DRAWS[name])
+  spec = hie.make_feature_vector_module(features, 12, 10)
+  summary = spec.export(tmp_path / "module")
+  assert max(d.absolute for d in summary.differences) < 1e-6
+  assert not summary.notes
+
+
+@pytest.mark.parametrize("make", [_with_layers, lambda d: _Net(d, tf.function)])
+def test_notes_tell_of_draws_that_cannot_be_fixed(make, seed, tmp_path):
+  net = make(lambda x, _: x * tf.random.gamma([4], 1.0))
+  summary = hie.make_feature_vector_module(net, 12, 10).export(tmp_path / "m")
+  assert "differs from itself" in str(summary.notes)
