@@ -70,6 +70,7 @@ def test_time_limit_ends_a_module_that_never_ends(tmp_path):
   assert time.time() - start < 60
 
 
+@pytest.mark.slow
 def test_gigantic_tensor_ends_in_a_finding(tmp_path):
   """More memory than the process may have."""
 

@@ -40,6 +40,7 @@ def _modules(module, count, **options):
   return check_modules([module] * count, **options)
 
 
+@pytest.mark.slow
 def test_reports_come_in_the_order_of_the_paths(module, started, tmp_path):
   missing = str(tmp_path / "missing")
   paths = [module, missing, module, str(tmp_path)]

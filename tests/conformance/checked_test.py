@@ -7,6 +7,8 @@ and variable sizes, one task and several, on either line of TensorFlow.
 
 from __future__ import annotations
 
+import pytest
+
 from hub_image_export.checker.judging import check
 from hub_image_export.checker.report import Findings
 
@@ -15,6 +17,7 @@ def test_nothing_above_info_is_found(exported):
   _check(exported.path)
 
 
+@pytest.mark.slow
 def test_nothing_above_info_is_found_in_the_other_format(exported, tmp_path):
   path = str(tmp_path / "saved_model")
   exported.spec.export_saved_model(path, verify=False)

@@ -26,6 +26,7 @@ def outputs(exports, tmp_path_factory):
   return fresh_process.run("outputs", jobs, directory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_a_fresh_process_computes_the_same(model, outputs, exports):
   found = outputs[model.name]

@@ -18,6 +18,8 @@ from hub_image_export.tensorflow_api.compat import tf
 from tests.support import fresh_process, models, reusable_probe, tf115
 from tests.support.live import flat
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = "reusable_probe.py"
 _TRAINED = [
   model
@@ -105,7 +107,6 @@ def test_conforms(model, here, exports):
 
 
 @tf115.needs_tf115
-@pytest.mark.slow
 @pytest.mark.parametrize("model", models.ALL, ids=str)
 def test_conforms_in_tensorflow_1(model, there, written, exports):
   if set(written[1][model.name].variants.values()) != {"1.15"}:
@@ -145,7 +146,6 @@ def test_fine_tunes_as_the_source(model, here, exports):
 
 
 @tf115.needs_tf115
-@pytest.mark.slow
 @pytest.mark.parametrize("model", _TRAINED, ids=str)
 def test_fine_tunes_in_tensorflow_1(model, there, written, exports):
   if set(written[1][model.name].variants.values()) != {"1.15"}:

@@ -21,6 +21,8 @@ from tests.support.consumer import random_images
 from tests.support.live import EagerLive
 from tests.support.state_sources import SHAPE, SOURCES
 
+pytestmark = pytest.mark.slow
+
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _PROGRAM = "training_steps_probe.py"
 _STEPS, _BATCH_SIZE = 3, 4

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NAMES = ("keras", "keras_again", "tf1", "control_flow", "saved")
 _FILES = (
@@ -60,7 +62,6 @@ def exports(tmp_path_factory):
   return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_two_processes_write_the_same_bytes(name, exports):
   first, second = ((directory / name) for directory in exports)

@@ -164,6 +164,7 @@ def test_they_can_be_accepted_or_need_no_training():
   assert len(_module(cases.reverse, training=False).get_tags()) == 1
 
 
+@pytest.mark.slow
 def test_accepted_ones_train_elsewhere_as_here(tmp_path_factory):
   """In a process that knows no custom gradient."""
   jobs, expected = {}, {}

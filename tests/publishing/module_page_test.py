@@ -50,6 +50,7 @@ def page(tmp_path):
   return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PAGES)
 def test_example_pages_are_current(name, made):
   """To write them anew: python -m examples.make_pages."""

@@ -20,6 +20,8 @@ from hub_image_export.tensorflow_api.compat import tf
 from tests.support import meta_graph_program
 from tests.support.consumer import Consumer, random_images
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 _IMAGES = random_images(4, 6, 5)
 _TRAIN = frozenset({"train"})
@@ -139,7 +141,6 @@ def test_part_of_a_function(programs, tmp_path):
   _assert_near(_outputs(tmp_path / "m"), 3.0 * expected["False"])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif("HIE_TF115_PYTHON" not in os.environ, reason="TF 1.15")
 @pytest.mark.parametrize("mode", ["switch", "training"])
 def test_written_by_tensorflow_1(mode, programs, tmp_path):

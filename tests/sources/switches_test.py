@@ -27,6 +27,8 @@ _NET = """
 import tensorflow.compat.v1 as tf
 import numpy as np
 
+pytestmark = pytest.mark.slow
+
 {switch}
 tf.placeholder_with_default(1.0, []) if not tf.executing_eagerly() else None
 

@@ -295,6 +295,7 @@ def test_ordinary_ones_are_loaded(build, tmp_path):
   sources.as_source(path, 8, 8)
 
 
+@pytest.mark.slow
 def test_those_of_keras_are_let_be(tmp_path):
   saved_sources.saved_module(str(tmp_path))
   saved_models.refuse_reaching_out(str(tmp_path / "saved_module"))
