@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import measure, models, ways
-from hub_image_export import builders
+from hub_image_export.export import builders
 from hub_image_export.tensorflow_api.compat import tf
 
 _MODEL = "MobileNetV2"

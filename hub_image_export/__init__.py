@@ -13,11 +13,6 @@ from typing import TYPE_CHECKING
 from hub_image_export.version import __version__ as __version__
 
 if TYPE_CHECKING:
-  from hub_image_export.builders import (
-    make_classification_module as make_classification_module,
-    make_feature_vector_module as make_feature_vector_module,
-    make_image_module as make_image_module,
-  )
   from hub_image_export.checker import check_module as check_module
   from hub_image_export.errors import (
     CheckError as CheckError,
@@ -27,7 +22,11 @@ if TYPE_CHECKING:
     VerificationError as VerificationError,
     WeightsError as WeightsError,
   )
-  from hub_image_export.export.interface import load_labels as load_labels
+  from hub_image_export.export.builders import (
+    make_classification_module as make_classification_module,
+    make_feature_vector_module as make_feature_vector_module,
+    make_image_module as make_image_module,
+  )
   from hub_image_export.export.spec import ImageModuleSpec as ImageModuleSpec
   from hub_image_export.export.summary import Summary as Summary
   from hub_image_export.publishing.archive import write_archive as write_archive
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
   from hub_image_export.publishing.publish_dir import (
     write_publish_dir as write_publish_dir,
   )
+  from hub_image_export.serving.class_labels import load_labels as load_labels
   from hub_image_export.serving.image_module import (
     ImageModule as ImageModule,
   )
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
   from hub_image_export.tensorflow_api.compat import hub as hub
 
 _HOMES = {
-  "make_feature_vector_module": "builders",
-  "make_classification_module": "builders",
-  "make_image_module": "builders",
+  "make_feature_vector_module": "export.builders",
+  "make_classification_module": "export.builders",
+  "make_image_module": "export.builders",
   "ImageModuleSpec": "export.spec",
   "ModuleFunction": "sources.hub_module",
   "Summary": "export.summary",
-  "load_labels": "export.interface",
+  "load_labels": "serving.class_labels",
   "write_archive": "publishing.archive",
   "write_module_page": "publishing.module_page",
   "write_publish_dir": "publishing.publish_dir",

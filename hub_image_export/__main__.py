@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import sys
 
-from hub_image_export import export_module
-from hub_image_export.command_line import check_module, run_module
+from hub_image_export.command_line import (
+  check_module,
+  export_module,
+  run_module,
+)
 
 _SCRIPTS = {
   "export_module": export_module.cli,

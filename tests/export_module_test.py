@@ -13,8 +13,11 @@ import time
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import export_module
-from hub_image_export.command_line import export_flags, run as command_line
+from hub_image_export.command_line import (
+  export_flags,
+  export_module,
+  run as command_line,
+)
 from hub_image_export.tensorflow_api.compat import tf
 
 _NETWORKS = """

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub_image_export import arguments, builders, contract
+from hub_image_export import arguments, contract
 from hub_image_export.command_line import export_flags
 from hub_image_export.command_line.model_flag import LoadedModel
+from hub_image_export.export import builders
 from hub_image_export.export.order import Options, Order
 from hub_image_export.export.spec import ImageModuleSpec
 

@@ -10,13 +10,13 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.checker import Report, check_module
 from hub_image_export.errors import CheckError
-from hub_image_export.export.interface import load_labels
 from hub_image_export.files.listing import directory_size
 from hub_image_export.publishing.network_stages import (
   Stage,
   find_stages,
   shape_of,
 )
+from hub_image_export.serving.class_labels import load_labels
 from hub_image_export.serving.statements import read_manifest
 from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.untrusted import saved_models

@@ -14,7 +14,6 @@ from typing import Any
 from hub_image_export import arguments, contract
 from hub_image_export.arguments import printable
 from hub_image_export.checker import Report, check_module
-from hub_image_export.export.manifest import LABELS_FILE
 from hub_image_export.files.staging import Staging
 from hub_image_export.publishing import module_page
 from hub_image_export.publishing.archive import (
@@ -25,7 +24,7 @@ from hub_image_export.publishing.archive import (
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.publishing.forms import HUGGINGFACE, TFHUB
 from hub_image_export.publishing.module_facts import ModuleFacts, read_module
-from hub_image_export.serving.statements import FILE as MANIFEST
+from hub_image_export.serving.statements import FILE as MANIFEST, LABELS_FILE
 
 PAGE, REPORT = "README.md", "check_report.json"
 _ARCHIVE = re.compile(rf"(?a:[\w-][\w.-]*){re.escape(SUFFIX)}")

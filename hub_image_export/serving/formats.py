@@ -9,9 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from google.protobuf import struct_pb2
-
 from hub_image_export import arguments, contract
+from hub_image_export.serving.class_labels import attached_labels
 from hub_image_export.serving.loaded_module import LoadedModule, loaded
 from hub_image_export.serving.loaded_saved_model import loaded_saved_model
 from hub_image_export.serving.statements import Statements, read_manifest
@@ -137,11 +136,3 @@ def _image_size(directory: str, spec: ModuleSpec) -> tuple[int, int]:
       f"path is {arguments.shown(directory)}, a module that does not say which "
       f"image size it expects (C16): {error!s:.200}"
     ) from error
-
-
-def attached_labels(module_or_spec: Any) -> list[str] | None:
-  """The names of classes that a `hub.Module`, or its spec, carries (C8)."""
-  message = module_or_spec.get_attached_message(
-    contract.CLASS_LABELS, struct_pb2.ListValue
-  )
-  return None if message is None else list(message)

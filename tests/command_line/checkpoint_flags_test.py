@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hub_image_export import export_module
 from hub_image_export.command_line import (
   checkpoint_flags,
   export_flags,
+  export_module,
   run as command_line,
 )
 from tests.support import trained

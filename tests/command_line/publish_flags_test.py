@@ -8,8 +8,11 @@ import hashlib
 import numpy as np
 import pytest
 
-from hub_image_export import export_module
-from hub_image_export.command_line import export_flags, run as command_line
+from hub_image_export.command_line import (
+  export_flags,
+  export_module,
+  run as command_line,
+)
 from hub_image_export.tensorflow_api.compat import tf
 from tests.publishing import hub_rules
 

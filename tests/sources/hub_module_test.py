@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import hub_image_export as hie
-from hub_image_export import export_module
-from hub_image_export.command_line import export_flags, run as command_line
+from hub_image_export.command_line import (
+  export_flags,
+  export_module,
+  run as command_line,
+)
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.runtime import quiet
 from tests.support import trained

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from hub_image_export import builders
+from hub_image_export.export import builders
 from tests.support import function_sources, keras_sources, saved_sources
 from tests.support.keras_sources import HAS_KERAS_2, HEIGHT, WIDTH
 from tests.support.live import Source
