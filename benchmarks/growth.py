@@ -2,10 +2,12 @@
 """Exports a synthetic network of a given size, and tells what that took.
 
   python -m benchmarks.growth --axis=variables --size=1000 --path=PATH
-  python -m benchmarks.growth --axis=bytes --size=100000000 --path=PATH
+  python -m benchmarks.growth --axis=bytes --size=100000000 --path=PATH \\
+      --format=saved_model --checkpoint=CHECKPOINT
 
 Along "variables" there are `size` small kernels in a chain, and a variant for
 training; along "bytes", `size` bytes in four tables that cost nothing to use.
+With a checkpoint, the values come from there and not from the network.
 Seconds and memory are those of `export_once`, without verification.
 """
 
@@ -64,11 +66,12 @@ def tables(size: int) -> Callable[..., Any]:
 _NETWORKS = {"variables": chain, "bytes": tables}
 
 
-def run(axis: str, size: int, path: str) -> dict[str, Any]:
+def run(axis: str, size: int, path: str, **options: Any) -> dict[str, Any]:
+  """`options` are those of `ways.ours`."""
   network = _NETWORKS[axis](size)
   memory = measure.Memory()
   phases = measure.Phases()
-  ways.ours(network, _IMAGE_SIZE, path, phases, verify=False)
+  ways.ours(network, _IMAGE_SIZE, path, phases, verify=False, **options)
   return {
     "axis": axis,
     "size": size,
@@ -82,8 +85,17 @@ def main() -> None:
   parser.add_argument("--axis", choices=SIZES, required=True)
   parser.add_argument("--size", type=int, required=True)
   parser.add_argument("--path", required=True)
+  parser.add_argument("--format", choices=("hub", "saved_model"), default="hub")
+  parser.add_argument("--checkpoint")
   flags = parser.parse_args()
-  measure.tell(run(flags.axis, flags.size, flags.path))
+  found = run(
+    flags.axis,
+    flags.size,
+    flags.path,
+    module_format=flags.format,
+    checkpoint_path=flags.checkpoint,
+  )
+  measure.tell(found)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reusable SavedModel against what else TF2 has: time, bytes, throughput.
 
-  python -m benchmarks.reusable [--models=MobileNetV2,EfficientNetB0]
+  python -m benchmarks.reusable [--models=MobileNetV2,EfficientNetB0] \\
+      [--rounds=5]
   python -m benchmarks.reusable --model=MobileNetV2 --way=ours   # one process
 
-Each way has a fresh process. Seconds count from when the Keras model is ready;
-ours include the builder, `export_saved_model(verify=False)` and the flush to
-the disk, which the others do not wait for. Throughput is of the object that
-was loaded again, over that of the model's own `tf.function`.
+Each way has a fresh process; the ways take turns, and medians are printed, as a
+table. Seconds, on the clock and of the processors, count from when the Keras
+model is ready; ours include the builder, `export_saved_model(verify=False)` and
+the flush to the disk, which the others do not wait for. Throughput is of the
+object that was loaded again, over that of the model's own `tf.function`.
 """
 
 from __future__ import annotations
 
 import argparse
 import pathlib
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -50,9 +53,12 @@ def once(model_name: str, way: str) -> dict[str, Any]:
   model = case.build()
   with tempfile.TemporaryDirectory() as directory:
     path = f"{directory}/module"
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     WAYS[way](model, case, path)
-    found: dict[str, Any] = {"seconds": time.perf_counter() - start}
+    found: dict[str, Any] = {
+      "seconds": time.perf_counter() - start,
+      "cpu": time.process_time() - cpu,
+    }
     files = [p for p in pathlib.Path(path).rglob("*") if p.is_file()]
     found["bytes"] = sum(file.stat().st_size for file in files)
     if way == "ours":
@@ -104,19 +110,43 @@ def _ratio(first: Callable[[], Any], second: Callable[[], Any]) -> float:
   return float(np.median(ratios))
 
 
+def _measured(model: str, rounds: int) -> list[dict[str, Any]]:
+  """The medians over the rounds, for each way."""
+  found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+  for _ in range(rounds):
+    for way, results in found.items():
+      run = processes.run("benchmarks.reusable", model=model, way=way)
+      results.append(run)
+  return [
+    {
+      "model": model,
+      "way": way,
+      **{k: statistics.median(r[k] for r in results) for k in results[0]},
+    }
+    for way, results in found.items()
+  ]
+
+
+_COLUMNS = ("model", "way", "seconds", "cpu", "bytes", "inference", "training")
+
+
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--models", default="MobileNetV2,EfficientNetB0")
+  parser.add_argument("--rounds", type=int, default=3)
   parser.add_argument("--model", choices=models.CASES)
   parser.add_argument("--way", choices=WAYS)
   flags = parser.parse_args()
   if flags.model:
     measure.tell(once(flags.model, flags.way))
     return
+  print("|".join(["", *_COLUMNS, ""]))
+  print("|".join(["", *["---"] * len(_COLUMNS), ""]), flush=True)
   for model in flags.models.split(","):
-    for way in WAYS:
-      found = processes.run("benchmarks.reusable", model=model, way=way)
-      print(model, way, found, flush=True)
+    for row in _measured(model, flags.rounds):
+      cells = [row.get(column, "") for column in _COLUMNS]
+      cells = [f"{c:.3g}" if isinstance(c, float) else f"{c}" for c in cells]
+      print("|".join(["", *cells, ""]), flush=True)
 
 
 if __name__ == "__main__":

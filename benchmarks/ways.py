@@ -13,13 +13,21 @@ from hub_image_export import builders
 from hub_image_export.tensorflow_api.compat import hub, tf
 
 
-def ours(fn: Any, size: int, path: str, phases: Phases, **options) -> None:
+def ours(
+  fn: Any,
+  size: int,
+  path: str,
+  phases: Phases,
+  module_format: str = "hub",
+  **options,
+) -> None:
   """This package; `options` are those of `spec.export`."""
   wrap = phases.calls_of(tf.compat.v1, "wrap_function", "wrap")
   create_spec = phases.calls_of(hub, "create_module_spec", "spec")
   with wrap, create_spec:
     spec = builders.make_feature_vector_module(fn, size, size)
-  summary = spec.export(path, **options)
+  exports = {"hub": spec.export, "saved_model": spec.export_saved_model}
+  summary = exports[module_format](path, **options)
   phases.seconds.update(summary.seconds)
 
 

@@ -13,11 +13,15 @@ from collections.abc import Iterable
 
 from hub_image_export.graph.graph_defs import (
   canonical,
+  fingerprints,
   is_ordered,
+  node_of,
   ordering_nodes,
+  output_index,
   replace_inputs,
   resolve_chains,
 )
+from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _HANDS_OVER = frozenset({"Identity", "IdentityN"})
@@ -48,6 +52,43 @@ def bypass_redundant_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
         stand_ins[canonical(f"{node.name}:{i}")] = canonical(tensor)
   resolve_chains(stand_ins)
   replace_inputs(graph_def, stand_ins)
+
+
+def share_equal_nodes(graph_def: GraphDef, kept: Iterable[str]) -> None:
+  """Lets nothing read nodes that compute what others do, in place.
+
+  A source with a call for each of its tasks (T12) computes in each what all of
+  them share. Draws stay apart, and so does what is made of them.
+
+  Args:
+    graph_def: a network; those with loops of TF1 control flow are not touched.
+    kept: as of `bypass_redundant_nodes`.
+  """
+  if any(node.op == "NextIteration" for node in graph_def.node):
+    return
+  needed = {canonical(name) for name in kept} | ordering_nodes(graph_def)
+  own = {node.name: node.name for node in graph_def.node if not _computes(node)}
+  hashes = fingerprints(graph_def, own)
+  first: dict[bytes, str] = {}
+  stand_ins: dict[str, str] = {}
+  for node in graph_def.node:
+    one = first.setdefault(hashes[node.name], node.name)
+    if one != node.name and node.name not in needed:
+      stand_ins[node.name] = one
+  for node in graph_def.node:
+    for i, name in enumerate(node.input):
+      if name[0] != "^" and node_of(name) in stand_ins:
+        tensor = f"{stand_ins[node_of(name)]}:{output_index(name)}"
+        node.input[i] = canonical(tensor)
+
+
+def _computes(node: NodeDef) -> bool:
+  """Whether it is its inputs alone that tell the value."""
+  return (
+    known_ops.only_computes(node.op)
+    and not node.op.startswith("Placeholder")
+    and not is_ordered(node)
+  )
 
 
 def _content(node: NodeDef) -> bytes:

@@ -31,7 +31,10 @@ from hub_image_export.graph.graph_defs import (
   prune,
 )
 from hub_image_export.graph.oldest_tensorflow import oldest_tensorflow
-from hub_image_export.graph.simplify import bypass_redundant_nodes
+from hub_image_export.graph.simplify import (
+  bypass_redundant_nodes,
+  share_equal_nodes,
+)
 from hub_image_export.graph.state_ops import REFUSED
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.protos import GraphDef
@@ -273,6 +276,11 @@ def _bypass_redundant_nodes(variant: Variant, traced: _Traced) -> None:
   bypass_redundant_nodes(variant.graph_def, variant.served)
 
 
+def _share_between_tasks(variant: Variant, traced: _Traced) -> None:
+  if len(variant.tasks) > 1:
+    share_equal_nodes(variant.graph_def, variant.served)
+
+
 def _assign_after_reads(variant: Variant, traced: _Traced) -> None:
   updates.assign_after_reads(variant.graph_def, variant.updates)
 
@@ -316,7 +324,8 @@ PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
   (_make_portable, "needs static shapes, and only what is served"),
   (_find_decays, "after rewrites, which spell what fused ops average"),
   (_bypass_redundant_nodes, "after rewrites, which bring constants twice"),
-  (_prune, "takes away what is bypassed"),
+  (_share_between_tasks, "needs plain edges, and constants once"),
+  (_prune, "takes away what is bypassed and shared"),
   (_assign_after_reads, "the last change of edges: it is for what is left"),
   (_find_oldest_tensorflow, "needs shapes, which are private attributes"),
   (_drop_private_attributes, "when nothing asks for shapes any more"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -18,6 +19,7 @@ from tests.support.keras_sources import HAS_KERAS_2
 pytestmark = pytest.mark.slow
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HUB_0_16 = os.environ.get("HIE_HUB016_PATH")
+_TFJS = os.environ.get("HIE_TFJS")
 
 
 @pytest.fixture(scope="module", params=["tf1", "two_tasks", "variable_size"])
@@ -106,6 +108,25 @@ def test_onnx(module, tmp_path):
   session = onnxruntime.InferenceSession(str(onnx))
   (taken,) = session.get_inputs()
   (found,) = session.run(None, {taken.name: images.numpy()})
+  np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.skipif(
+  not _TFJS, reason="HIE_TFJS names no TensorFlow.js: see CONTRIBUTING.md."
+)
+def test_tensorflowjs(module, tmp_path):
+  _, path, images, expected = module
+  _run(
+    "--input_format=tf_saved_model", path, tmp_path / "converted",
+    python=f"{_TFJS}/bin/tensorflowjs_converter",
+  )  # fmt: skip
+  batch = tmp_path / "images.json"
+  batch.write_text(json.dumps(images.numpy().tolist()))
+  said = _run(
+    _ROOT / "tests/support/tfjs_probe.js", tmp_path / "converted", batch,
+    python="node", NODE_PATH=f"{_TFJS}/node_modules",
+  )  # fmt: skip
+  found = json.loads(said.splitlines()[-1])
   np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 

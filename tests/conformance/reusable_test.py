@@ -2,12 +2,15 @@
 """Each source as a reusable SavedModel (T1 to T14), used in fresh processes.
 
 `reusable_probe` holds what was written to the requirements, with nothing but
-TensorFlow; here its numbers are compared with the source's own.
+TensorFlow; here its numbers are compared with the source's own. The processes
+have this TensorFlow, TensorFlow 1.15, and that of HIE_OTHER_PYTHON, a Python
+with the other line: 2.15 where this one is 2.21, and the other way round.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 
@@ -21,6 +24,7 @@ from tests.support.live import flat
 pytestmark = pytest.mark.slow
 
 _PROGRAM = "reusable_probe.py"
+_OTHER_PYTHON = os.environ.get("HIE_OTHER_PYTHON")
 _TRAINED = [
   model
   for model in models.TRAINING
@@ -59,19 +63,38 @@ def here(written):
   return fresh_process.run_program(sys.executable, _PROGRAM, written[0])
 
 
-@pytest.fixture(scope="module")
-def there(written, tmp_path_factory):
-  """Results of TensorFlow 1.15."""
+@pytest.fixture(
+  scope="module",
+  params=[
+    pytest.param(tf115.PYTHON, marks=tf115.SKIP, id="1.15"),
+    pytest.param(
+      _OTHER_PYTHON,
+      marks=pytest.mark.skipif(
+        not _OTHER_PYTHON,
+        reason="HIE_OTHER_PYTHON does not name a Python with another TF 2.",
+      ),
+      id="other",
+    ),
+  ],
+)
+def there(request, written, tmp_path_factory):
+  """Results of another TensorFlow, of the modules that it can use."""
   directory, summaries = written
-  copies = tmp_path_factory.mktemp("reusable_tf115")
+  copies = tmp_path_factory.mktemp("reusable_there")
   for name, summary in summaries.items():
-    if set(summary.variants.values()) == {"1.15"}:
+    if request.param != tf115.PYTHON or _loads_in_tf115(summary):
       shutil.copytree(directory / name, copies / name)
       shutil.copy(directory / f"{name}.json", copies)
-  return fresh_process.run_program(tf115.PYTHON, _PROGRAM, copies)
+  return fresh_process.run_program(request.param, _PROGRAM, copies)
+
+
+def _loads_in_tf115(summary):
+  return set(summary.variants.values()) == {"1.15"}
 
 
 def _found(directory, model):
+  if not (directory / model.name).exists():
+    pytest.skip("It needs a later TensorFlow, and says so.")
   error = directory / f"{model.name}.error"
   assert not error.exists(), error.read_text()
   with np.load(directory / f"{model.name}.npz") as arrays:
@@ -106,11 +129,8 @@ def test_conforms(model, here, exports):
   _assert_as_the_source(model, _found(here, model), exports)
 
 
-@tf115.needs_tf115
 @pytest.mark.parametrize("model", models.ALL, ids=str)
-def test_conforms_in_tensorflow_1(model, there, written, exports):
-  if set(written[1][model.name].variants.values()) != {"1.15"}:
-    pytest.skip("It needs a later TensorFlow, and says so.")
+def test_conforms_there(model, there, exports):
   _assert_as_the_source(model, _found(there, model), exports)
 
 
@@ -145,9 +165,6 @@ def test_fine_tunes_as_the_source(model, here, exports):
   _assert_fine_tunes_as_the_source(model, _found(here, model), exports)
 
 
-@tf115.needs_tf115
 @pytest.mark.parametrize("model", _TRAINED, ids=str)
-def test_fine_tunes_in_tensorflow_1(model, there, written, exports):
-  if set(written[1][model.name].variants.values()) != {"1.15"}:
-    pytest.skip("It needs a later TensorFlow, and says so.")
+def test_fine_tunes_there_as_the_source(model, there, exports):
   _assert_fine_tunes_as_the_source(model, _found(there, model), exports)

@@ -56,7 +56,7 @@ class _Case:
       place.mkdir()
       self.source = _MODELS[name].make_source(str(place))
       spec = _MODELS[name].build(self.source.fn)
-    self.summary = spec.export(directory / name)
+    self.spec, self.summary = spec, spec.export(directory / name)
     self.oldest = spec.function.variants[-1].oldest_tensorflow
     self.steps = training_steps.of_source(self.source, spec, batches)
     self.penalties = None
@@ -131,7 +131,17 @@ def _of_kind(named, kind):
 
 @pytest.mark.parametrize("name", CASES)
 def test_verified_without_reserve(name, cases):
-  summary = cases[1][name].summary
+  _assert_compared(cases[1][name].summary)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_verified_as_a_saved_model(name, cases, tmp_path):
+  spec = cases[1][name].spec
+  _assert_compared(spec.export_saved_model(tmp_path / "module"))
+
+
+def _assert_compared(summary):
   kinds = {(d.variant, d.kind) for d in summary.differences}
   assert {("inference", "output"), ("train", "output")} <= kinds
   assert ("train", "variable") in kinds

@@ -119,3 +119,56 @@ def test_loops_of_tf1_run():
   before, after = slim(looped)
   assert ops(before)["Enter"]
   np.testing.assert_array_equal(run(after, False), run(before, False))
+
+
+def shared(build, *kept):
+  """As `slim`, of what is shared."""
+  with tf.Graph().as_default() as graph:
+    x = v1.placeholder(tf.float32, [4], "x")
+    tf.identity(build(x), "y")
+  before, after = graph.as_graph_def(), graph.as_graph_def()
+  redundancy.share_equal_nodes(after, ["y", *kept])
+  return before, graph_defs.prune(after, ["y", *kept])
+
+
+def equal_calls(x):
+  def call():
+    mean, variance = tf.nn.moments(tf.split(tf.sin(x), 2)[1], [0])
+    return mean + 2.0 * variance
+
+  return call() * call()
+
+
+def test_what_is_computed_twice_is_shared():
+  before, after = shared(equal_calls)
+  for op in ("Sin", "Split", "SquaredDifference"):
+    assert (ops(before)[op], ops(after)[op]) == (2, 1)
+  np.testing.assert_array_equal(run(after), run(before))
+
+
+def other_draws(x):
+  return x * (tf.random.uniform([4]) - tf.random.uniform([4]))
+
+
+def other_inputs(x):
+  other = v1.placeholder_with_default(tf.zeros([4]), [4])
+  one = v1.placeholder_with_default(tf.zeros([4]), [4])
+  return tf.sin(other) * tf.sin(one) + x
+
+
+def other_outputs(x):
+  a, b = tf.split(x, 2)
+  return tf.concat([tf.sin(b), tf.sin(a)], 0)
+
+
+@pytest.mark.parametrize("build", [other_draws, other_inputs, other_outputs])
+def test_what_only_looks_alike_stays_apart(build):
+  before, after = shared(build)
+  computing = ("RandomUniform", "Sin", "Mul", "Sub", "PlaceholderWithDefault")
+  for op in computing:
+    assert ops(after)[op] == ops(before)[op]
+
+
+def test_outputs_keep_their_names():
+  before, after = shared(lambda x: [tf.sin(x, "a"), tf.sin(x, "b")], "a", "b")
+  assert {"a", "b"} <= {node.name for node in after.node}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 import pathlib
 import re
@@ -80,16 +81,16 @@ def test_example_pages_pass_the_rules_of_hugging_face(name):
   assert card.data.library_name == "tensorflow-hub"
 
 
-def _run_snippets(made, name, folder, python, first=""):
-  """Each in a fresh process that finds the module in hub's cache."""
-  page = (made / f"{name}.md").read_text("utf-8")
-  url = re.search(r'url = "(\S+)"', page)[1]
-  cached = folder / "cache" / hashlib.sha1(url.encode()).hexdigest()
-  cached.parent.mkdir()
-  cached.symlink_to(made / name.partition(".")[0])
-  shutil.copy(made / "photo.png", folder / "photo.jpg")
-  snippets = _SNIPPET.findall(page)
-  for snippet in snippets:
+def _run_snippets(page, modules, photo, folder, python, first=""):
+  """Each in a fresh process that finds the modules in hub's cache, in order."""
+  urls = list(dict.fromkeys(re.findall(r'url = "(\S+)"', page)))
+  (folder / "cache").mkdir()
+  for url, module in zip(urls, modules, strict=True):
+    cached = folder / "cache" / hashlib.sha1(url.encode()).hexdigest()
+    cached.symlink_to(module)
+  shutil.copy(photo, folder / "photo.jpg")
+  said = []
+  for snippet in _SNIPPET.findall(page):
     process = subprocess.run(
       [python, "-c", first + snippet],
       cwd=folder,
@@ -104,28 +105,56 @@ def _run_snippets(made, name, folder, python, first=""):
     )
     assert process.returncode == 0, process.stderr[-4000:]
     assert process.stdout
-  return snippets
+    said.append(process.stdout)
+  return said
+
+
+# Lets tensorflow_hub 0.15 be imported where TensorFlow is newer than it.
+_FIRST = "import hub_image_export.tensorflow_api.compat\n"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _PAGES)
 def test_snippets_run_as_they_stand(name, made, tmp_path):
-  # Lets tensorflow_hub 0.15 be imported where TensorFlow is newer than it.
-  first = "import hub_image_export.tensorflow_api.compat\n"
-  snippets = _run_snippets(made, name, tmp_path, sys.executable, first)
-  assert len(snippets) == 3
+  page = (made / f"{name}.md").read_text("utf-8")
+  module, photo = made / name.partition(".")[0], made / "photo.png"
+  said = _run_snippets(page, [module], photo, tmp_path, sys.executable, _FIRST)
+  assert len(said) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _MODULES)
+def test_the_snippet_of_the_other_format_runs(name, made, tmp_path):
+  other, out = tmp_path / "saved_model", tmp_path / "out"
+  make_pages.make_modules()[name].export_saved_model(other, verify=False)
+  options = {**modules.DETAILS, "scores": "softmax"}
+  if name == "feature_vector":
+    del options["scores"]
+  hie.write_publish_dir(made / name, out, saved_model=other, **options)
+  page = (out / "README.md").read_text("utf-8")
+  page = page[page.index("The same module is there as") :]
+  page = page[: page.index("## ")]
+  photo = made / "photo.png"
+  (said,) = _run_snippets(
+    page, [other], photo, tmp_path, sys.executable, _FIRST
+  )
+  # Ten classes, of which a kernel of zeros knows nothing yet.
+  assert f"[{math.log(10):.4f}" in said
 
 
 @tf115.needs_tf115
 def test_snippets_run_with_tensorflow_1_15(made, tmp_path):
-  page = made / "classification.tfhub.md"
-  text = page.read_text("utf-8")
+  text = (made / "classification.tfhub.md").read_text("utf-8")
   eager = text.index("In TensorFlow 2, ")
   end = text.index("## Signatures")
-  page_1 = made / "graph_mode.md"
-  page_1.write_text(text[:eager] + text[end:], "utf-8")
-  (made / "graph_mode").symlink_to(made / "classification")
-  assert len(_run_snippets(made, "graph_mode", tmp_path, tf115.PYTHON)) == 2
+  said = _run_snippets(
+    text[:eager] + text[end:],
+    [made / "classification"],
+    made / "photo.png",
+    tmp_path,
+    tf115.PYTHON,
+  )
+  assert len(said) == 2
 
 
 def test_what_the_module_says_is_on_the_page(module, page):

@@ -74,3 +74,17 @@ def test_there_and_back_it_is_the_same(case):
   assert first.keys() == last.keys()
   for name, value in first.items():
     np.testing.assert_allclose(last[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_what_tasks_share_is_there_once(tmp_path):
+  """All but draws: each call has its own."""
+  model = models.by_name("two_tasks")
+  spec = model.build(model.make_source("").fn)
+  spec.export_saved_model(tmp_path / "module", verify=False)
+  again = model.build(str(tmp_path / "module"))
+  before, after = spec.function.inference, again.function.inference
+  convolutions = [
+    sum(node.op == "Conv2D" for node in variant.graph_def.node)
+    for variant in (before, after)
+  ]
+  assert convolutions[0] == convolutions[1] > 0

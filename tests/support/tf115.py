@@ -15,7 +15,7 @@ import pytest
 
 PYTHON = os.environ.get("HIE_TF115_PYTHON")
 
-_skip = pytest.mark.skipif(
+SKIP = pytest.mark.skipif(
   not PYTHON,
   reason="HIE_TF115_PYTHON does not name a Python 3.7 with TF 1.15 and hub.",
 )
@@ -23,4 +23,4 @@ _skip = pytest.mark.skipif(
 
 def needs_tf115(test):
   """Marks a test: it is slow, and skipped where there is no TF 1.15."""
-  return pytest.mark.slow(_skip(test))
+  return pytest.mark.slow(SKIP(test))
