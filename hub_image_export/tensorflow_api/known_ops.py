@@ -13,6 +13,7 @@ import pathlib
 from typing import Any
 
 from hub_image_export.tensorflow_api import private
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import AttrValue
 
 # TensorFlow takes them for stateful, for what variables and bodies may do.
@@ -73,3 +74,34 @@ def only_computes(op: str) -> bool:
 def has_gradient_here(op: str) -> bool:
   """Whether the running TensorFlow can differentiate the op."""
   return private.has_gradient(op)
+
+
+@functools.cache
+def groups_run_here() -> bool:
+  """Whether CPUs here compute grouped convolutions, and gradients of them.
+
+  That takes oneDNN, which TensorFlow uses on processors with AVX512-VNNI and
+  its like, or where TF_ENABLE_ONEDNN_OPTS=1 asks for it. Without, what a bias
+  or a batch norm follows is "not supported", and no gradient is there.
+  """
+  images, kernel = tf.ones([2, 4, 4, 4]), tf.ones([3, 3, 2, 4])
+
+  @tf.function
+  def infer(kernel):
+    y = tf.nn.conv2d(images, kernel, 1, "SAME")
+    return tf.nn.relu(tf.nn.bias_add(y, tf.ones([4])))
+
+  @tf.function
+  def train(kernel):
+    with tf.GradientTape() as tape:
+      tape.watch(kernel)
+      y = infer(kernel)
+    return tape.gradient(y, kernel)
+
+  try:
+    with tf.device("CPU:0"):
+      infer(kernel)
+      train(kernel)
+  except tf.errors.OpError:
+    return False
+  return True

@@ -47,6 +47,11 @@ class ImageFunction:
   layer_shapes: tuple[tuple[str, str], ...] = ()
 
   @property
+  def has_groups(self) -> bool:
+    """Whether it has grouped convolutions, which were split."""
+    return any(v.unsplit for v in self.variants)
+
+  @property
   def unsplit(self) -> ImageFunction:
     """The same with grouped convolutions whole: for later TensorFlow."""
     variants = tuple(v.unsplit or v for v in self.variants)

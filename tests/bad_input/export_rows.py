@@ -16,6 +16,7 @@ from tests.bad_input.row import (
   wrong,
 )
 
+_NEITHER = [value for value in values.NOT_BOOLS if value is not None]
 _SAVED_MODEL = "ImageModuleSpec.export_saved_model"
 _EXPORTS = ("ImageModuleSpec.export", _SAVED_MODEL)
 _WITH_WEIGHTS = "ImageModuleSpec.with_weights"
@@ -104,7 +105,7 @@ def _export(call: str) -> list[Row]:
 
 ROWS = (
   *(row for call in _EXPORTS for row in _export(call)),
-  *rows(_SAVED_MODEL, {"split_groups": [types(values.NOT_BOOLS, _EITHER)]}),
+  *rows(_SAVED_MODEL, {"split_groups": [types(_NEITHER, _EITHER)]}),
   *(row for call in _EXPORTS for row in _checkpoint_path(call)),
   *(
     row

@@ -65,7 +65,7 @@ _TYPES = (
   *_type(
     EXPORT,
     "variable_size training bn_hparams allow_custom_gradients overwrite "
-    "verify check ema strict debug dry_run",
+    "verify check ema strict debug dry_run split_groups",
     ["perhaps", "2", "None", ""],
     "expected true or false",
   ),

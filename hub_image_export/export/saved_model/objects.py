@@ -180,10 +180,11 @@ class Objects:
     names = {with_endpoints: [task.name]}
     if is_default:
       names[with_endpoints].insert(0, contract.DEFAULT_SIGNATURE)
-      # Converters take all outputs: of this one, what the plain call gives.
+      # Converters take the first, and all outputs of it: of this one there is
+      # what the plain call gives.
       names.setdefault(False, []).insert(0, contract.SERVING_SIGNATURE)
     found = {}
-    for endpoints, served in names.items():
+    for endpoints, served in sorted(names.items()):
       node = self._served(task, endpoints, served)
       found.update(dict.fromkeys(served, node))
     return found
