@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models that are measured: what publishers export, and a tiny one.
+"""The models that are measured: what publishers export, and small ones.
 
 Weights are random, of a fixed seed: no cost measured here depends on values.
 """
@@ -77,6 +77,27 @@ def _tiny(size: int) -> Any:
   )
 
 
+def _grouped(size: int) -> Any:
+  """Grouped and pointwise convolutions in turns, as ResNeXt has them."""
+  layers = tf.keras.layers
+  parts = [layers.InputLayer((size, size, 3))]
+  for filters in (32, 64, 128, 256, 512):
+    for kernel, groups in ((1, 1), (3, 1 if filters == 32 else 8)):
+      parts += [
+        layers.Conv2D(
+          filters,
+          kernel,
+          strides=2 if kernel == 3 else 1,
+          groups=groups,
+          padding="same",
+          use_bias=False,
+        ),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+      ]
+  return tf.keras.Sequential([*parts, layers.GlobalAveragePooling2D()])
+
+
 CASES = {
   case.name: case
   for case in (
@@ -85,7 +106,8 @@ CASES = {
     Case("EfficientNetB0", 224, 8, _application("EfficientNetB0")),
     Case("EfficientNetB7", 600, 2, _application("EfficientNetB7")),
     Case("ConvNeXtBase", 224, 8, _application("ConvNeXtBase")),
+    Case("Grouped", 224, 8, _grouped),
     Case("Tiny", 16, 2, _tiny),
   )
 }
-DEFAULT = [name for name in CASES if name != "Tiny"]
+DEFAULT = [name for name in CASES if name not in ("Grouped", "Tiny")]

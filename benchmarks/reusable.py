@@ -10,6 +10,9 @@ table. Seconds, on the clock and of the processors, count from when the Keras
 model is ready; ours include the builder, `export_saved_model(verify=False)` and
 the flush to the disk, which the others do not wait for. Throughput is of the
 object that was loaded again, over that of the model's own `tf.function`.
+
+The model "Grouped" has grouped convolutions, which "split" computes group by
+group. They are whole where TF_ENABLE_ONEDNN_OPTS=1 is in the environment.
 """
 
 from __future__ import annotations
@@ -31,17 +34,18 @@ from hub_image_export.tensorflow_api.compat import tf
 _ROUNDS, _CALLS = 5, 4
 
 
-def _ours(verify: bool) -> Callable[..., None]:
+def _ours(**options: Any) -> Callable[..., None]:
   def export(model: Any, case: models.Case, path: str) -> None:
     spec = builders.make_feature_vector_module(model, case.size, case.size)
-    spec.export_saved_model(path, verify=verify)
+    spec.export_saved_model(path, **options)
 
   return export
 
 
 WAYS: dict[str, Callable[..., None]] = {
   "ours": _ours(verify=False),
-  "verified": _ours(verify=True),
+  "verified": _ours(),
+  "split": _ours(verify=False, split_groups=True),
   "saved_model.save": lambda model, _, path: tf.saved_model.save(model, path),
   "model.export": lambda model, _, path: model.export(path),
 }
@@ -61,7 +65,7 @@ def once(model_name: str, way: str) -> dict[str, Any]:
     }
     files = [p for p in pathlib.Path(path).rglob("*") if p.is_file()]
     found["bytes"] = sum(file.stat().st_size for file in files)
-    if way == "ours":
+    if way in ("ours", "split"):
       found.update(_throughput(model, case, tf.saved_model.load(path)))
   return found
 
@@ -112,7 +116,8 @@ def _ratio(first: Callable[[], Any], second: Callable[[], Any]) -> float:
 
 def _measured(model: str, rounds: int) -> list[dict[str, Any]]:
   """The medians over the rounds, for each way."""
-  found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+  ways = [way for way in WAYS if way != "split" or model == "Grouped"]
+  found: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
   for _ in range(rounds):
     for way, results in found.items():
       run = processes.run("benchmarks.reusable", model=model, way=way)

@@ -28,6 +28,6 @@ def are_split(wanted: bool | None) -> bool:
   logging.warning(
     "Grouped convolutions are computed group by group: on the CPU here, where "
     "TensorFlow does without oneDNN, none is computed whole. That is slower on "
-    "GPUs; TF_ENABLE_ONEDNN_OPTS=1 in the environment lets them stay whole"
+    "GPUs; TF_ENABLE_ONEDNN_OPTS=1 in the environment leaves them as they are"
   )
   return True

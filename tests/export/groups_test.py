@@ -66,3 +66,4 @@ def test_whole_where_the_cpu_computes_them(onednn, tmp_path):
   assert onednn == "1" or not found["whole"]
   assert ("stay whole" in done.stderr) == found["whole"]
   assert ("group by group" in done.stderr) != found["whole"]
+  assert "retracing" not in done.stderr

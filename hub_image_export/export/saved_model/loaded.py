@@ -63,7 +63,8 @@ class LoadedObject:
   ) -> dict[str, np.ndarray]:
     """The values of outputs, under the keys of `wanted`."""
     found: dict[str, Any] = {}
-    with self._lock:
+    # What is restored is new to each load: TensorFlow warns of retracing.
+    with self._lock, quiet():
       for task in {name.partition("/")[0] for name in wanted.values()}:
         found.update(self._call(task, images, training=False))
     return {key: found[name].numpy() for key, name in wanted.items()}
@@ -97,7 +98,7 @@ class LoadedObject:
       objective: of the outputs, a sum over tasks.
       changing: names of the variables that a step may change.
     """
-    with self._lock:
+    with self._lock, quiet():
       return self._step(images, objective, changing)
 
   def _step(
