@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure, models, processes
-from hub_image_export import builders
+from hub_image_export.export import builders
 from hub_image_export.tensorflow_api.compat import tf
 
 _ROUNDS, _CALLS = 5, 4

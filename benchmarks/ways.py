@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import by_hand
 from benchmarks.measure import Phases
 from benchmarks.models import Case
-from hub_image_export import builders
+from hub_image_export.export import builders
 from hub_image_export.tensorflow_api.compat import hub, tf
 
 
