@@ -32,6 +32,7 @@ _NOT_CALLED = {
 # What has no wrong value, apart from those of the wrong type, and why.
 _ALL_VALUES_ARE_GOOD = {
   "ModuleFunction.__call__": {"is_training": "both are"},
+  "ImageModuleSpec.export_saved_model": {"split_groups": "both are, and None"},
   "write_publish_dir": {"report": "one with errors tells of the module"},
   "ImageModule.rows": {"images": "a broken image is a row"},
 }

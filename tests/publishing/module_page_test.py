@@ -139,7 +139,10 @@ def test_the_snippet_of_the_other_format_runs(name, made, tmp_path):
     page, [other], photo, tmp_path, sys.executable, _FIRST
   )
   # Ten classes, of which a kernel of zeros knows nothing yet.
-  assert f"[{math.log(10):.4f}" in said
+  loss = float(re.findall(r"\(\[(\S+)\]", said)[-1])
+  module = tf.saved_model.load(str(other))
+  penalties = [float(penalty()) for penalty in module.regularization_losses]
+  assert loss == pytest.approx(math.log(10) + sum(penalties), rel=1e-4)
 
 
 @tf115.needs_tf115
