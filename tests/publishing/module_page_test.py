@@ -20,6 +20,7 @@ import hub_image_export as hie
 from examples import make_pages
 from hub_image_export.publishing import details, module_facts, module_page
 from hub_image_export.publishing.forms import FORMATS
+from hub_image_export.tensorflow_api.compat import tf
 from tests.publishing import hub_rules, modules
 from tests.support import tf115
 
