@@ -168,7 +168,7 @@ def _here(path: str, images: Sequence[str]) -> int:
     given = progress.shown(files, "Images") if output else files
     counter = _Counter(
       zip(
-        files,
+        map(image_files.readable, files),
         module.rows(
           given,
           signature=asked[0],
@@ -265,13 +265,15 @@ def _print_text(rows: Iterable[tuple[str, Any]], answers: Any) -> None:
       lines = [path] + [f"  {s.score:9.4f}  {name_of(s)}" for s in best]
     else:
       lines = [f"{path}: {summary(row.values)}"]
-    print(command_line.for_terminal("\n".join(lines)), flush=True)
+    print("\n".join(map(arguments.printable, lines)), flush=True)
 
 
 def _print_json(
   rows: Iterable[tuple[str, Any]], answers: Any, description: dict[str, Any]
 ) -> None:
   """One object; each image on a line of its own, as soon as it is known."""
+  from hub_image_export.serving.answers import plain
+
   start = json.dumps({**description, "activation": answers.activation})
   print(start[:-1] + ', "images": [', end="")
   separator = "\n"
@@ -280,9 +282,12 @@ def _print_json(
     if row.error is not None:
       item["error"] = row.error
     elif answers.is_classifier:
-      item["top"] = [vars(s) for s in answers.top(row.values, _TOP.value)]
+      item["top"] = [
+        {**vars(s), "score": plain(s.score)}
+        for s in answers.top(row.values, _TOP.value)
+      ]
     else:
-      item["values"] = row.values.tolist()
+      item["values"] = plain(row.values)
     print(separator + json.dumps(item), end="", flush=True)
     separator = ",\n"
   print("\n]}")

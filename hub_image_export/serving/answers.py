@@ -72,8 +72,9 @@ class Answers:
 
   def top(self, values: np.ndarray, count: int) -> list[Scored]:
     """The classes of the highest scores, the highest first."""
-    scores = self._scores(np.asarray(values, np.float64))
-    order = np.argsort(-scores, kind="stable")[:count]
+    logits = np.asarray(values, np.float64)
+    scores = self._scores(logits)
+    order = np.argsort(-logits, kind="stable")[:count]
     return [
       Scored(int(i), self.labels[i] if self.labels else None, float(scores[i]))
       for i in order
@@ -94,8 +95,11 @@ class Answers:
       "error": [row.error for row in rows],
     }
     if self.is_classifier:
-      best = [
-        None if r.values is None else self.top(r.values, 1)[0] for r in rows
+      best = [  # Of NaN, no class is the best.
+        None
+        if r.values is None or np.isnan(r.values).any()
+        else self.top(r.values, 1)[0]
+        for r in rows
       ]
       found["label"] = [b and name_of(b) for b in best]
       found["score"] = [b and b.score for b in best]
@@ -105,6 +109,13 @@ class Answers:
 def name_of(scored: Scored) -> str:
   """The name of the class, or its index where it has none."""
   return str(scored.index) if scored.label is None else scored.label
+
+
+def plain(values: Any) -> Any:
+  """For JSON, which has no NaN and no infinity: they are null."""
+  found = np.asarray(values).astype(object)
+  found[~np.isfinite(values)] = None
+  return found.tolist()
 
 
 def summary(values: np.ndarray) -> str:

@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ FORMATS = (
 )  # fmt: skip
 MAX_BYTES = 2**30
 _SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+# Of an image that is given twice, two threads would read the file at once.
+_LOADING = threading.Lock()
 _ADDRESS = re.compile(r" *<[^<>]* at 0x[0-9a-fA-F]+>")
 
 
@@ -70,7 +73,7 @@ def decode(content: bytes) -> np.ndarray:
   known = [name for name in FORMATS if name in library.OPEN]
   try:
     with library.open(io.BytesIO(content), formats=known) as image:
-      return from_pillow(image)
+      return _pixels(image)
   except library.UnidentifiedImageError as error:
     raise ValueError(_unknown(content, known)) from error
   except library.DecompressionBombError as error:
@@ -114,7 +117,20 @@ def is_pillow(image: Any) -> bool:
 
 
 def from_pillow(image: Any) -> np.ndarray:
-  """What `decode` returns, of an image that Pillow has opened."""
+  """What `decode` returns, of an image that Pillow has opened.
+
+  Raises:
+    ValueError: it is damaged, or closed.
+  """
+  try:
+    with _LOADING:
+      image.load()
+    return _pixels(image)
+  except Exception as error:  # What is opened is not read yet.
+    raise ValueError(f"it cannot be decoded: {_reason(error)}") from error
+
+
+def _pixels(image: Any) -> np.ndarray:
   image.load()
   # Of the file: what is turned has no format.
   kind = image.format, image.mode

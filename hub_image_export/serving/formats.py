@@ -28,14 +28,17 @@ class Contents:
   image_size: the expected height and width (C16, T3).
   labels: names of the classes, or None (C8).
   statements: those of the manifest.
-  load: loads some of the signatures, by their names, for images of a shape.
+  load: loads some of the signatures, by their names, for images of a shape,
+    with so many threads.
   """
 
   signatures: dict[str, Any]
   image_size: tuple[int, int]
   labels: list[str] | None
   statements: Statements
-  load: Callable[[list[str], list[Any]], AbstractContextManager[LoadedModule]]
+  load: Callable[
+    [list[str], list[Any], int], AbstractContextManager[LoadedModule]
+  ]
 
 
 def contents(directory: str) -> Contents:
@@ -67,7 +70,7 @@ def _hub_module(directory: str) -> Contents:
     _image_size(directory, spec),
     attached_labels(spec),
     read_manifest(directory),
-    lambda names, shape: loaded(spec, names, shape),
+    lambda names, shape, threads: loaded(spec, names, shape, threads),
   )
 
 
@@ -104,8 +107,8 @@ def _saved_model(directory: str) -> Contents:
     arguments.check_image_size(*size),
     statements.labels,
     statements,
-    lambda names, shape: loaded_saved_model(
-      directory, {name: signatures[name] for name in names}, shape
+    lambda names, shape, threads: loaded_saved_model(
+      directory, {name: signatures[name] for name in names}, shape, threads
     ),
   )
 

@@ -37,29 +37,66 @@ def listed(given: Iterable[str]) -> list[str]:
     ValueError: a name is that of nothing, or no files are there.
   """
   roots = [path for name in given for path in matches(name)]
-  found = dict.fromkeys(file for root in roots for file in below(root))
+  found: dict[str, str] = {}
+  for root in roots:
+    for folder, names, _ in walk(root):
+      for path in (os.path.join(folder, name) for name in names):
+        found.setdefault(os.path.abspath(path), path)
   if not found:
     raise ValueError(
       f"there are no files in {', '.join(map(arguments.shown, roots))}: "
       "expected images"
     )
-  return list(found)
+  return list(found.values())
 
 
-def below(root: str) -> Iterator[str]:
-  """The file itself, or all files of a folder, at any depth."""
+def walk(root: str) -> Iterator[tuple[str, list[str], bool]]:
+  """The file itself, or all files of a folder, at any depth.
+
+  Links are followed, but for those that lead back to a folder on the way.
+
+  Yields:
+    A folder, the names of its files in order, and whether it has such a link.
+
+  Raises:
+    ValueError: a folder cannot be read.
+  """
   if not os.path.isdir(root):
-    yield root
+    folder, name = os.path.split(root)
+    yield folder, [name], False
     return
-  for folder, folders, names in os.walk(root, followlinks=True):
-    folders[:] = sorted(f for f in folders if not _leads_back(folder, f))
-    yield from (os.path.join(folder, name) for name in sorted(names))
+  pending: list[tuple[str, tuple[str, ...]]]
+  pending = [(root, (os.path.realpath(root),))]
+  while pending:
+    folder, way = pending.pop()
+    files, inner = [], []
+    for name in _names(folder):
+      path = os.path.join(folder, name)
+      if os.path.isdir(path):
+        inner.append((path, (*way, os.path.realpath(path))))
+      else:
+        files.append(name)
+    kept = [(path, to) for path, to in inner if not _leads_back(to)]
+    yield folder, files, len(kept) < len(inner)
+    pending += reversed(kept)
 
 
-def _leads_back(folder: str, name: str) -> bool:
-  """Whether it is a link to a folder that it is in."""
-  path = os.path.join(folder, name)
-  if not os.path.islink(path):
-    return False
-  target = os.path.join(os.path.realpath(path), "")
-  return os.path.join(os.path.realpath(folder), "").startswith(target)
+def readable(path: str) -> str:
+  r"""The path as text that any file can hold: bytes of no text are \\xff."""
+  return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _names(folder: str) -> list[str]:
+  try:
+    return sorted(os.listdir(folder))
+  except OSError as error:
+    raise ValueError(
+      f"the image folder {arguments.shown(folder)} cannot be read: "
+      f"{error.strerror}. Nothing was run, for nothing is left out"
+    ) from error
+
+
+def _leads_back(way: tuple[str, ...]) -> bool:
+  """Whether the last of the real folders holds one before it, or is one."""
+  *before, last = (os.path.join(folder, "") for folder in way)
+  return any(folder.startswith(last) for folder in before)

@@ -82,9 +82,8 @@ class ImageModule:
     self.signatures = description.signatures
     self.task, self.labels = description.task, description.labels
     self.activation = description.activation
-    self._module, self._resizer = module, resizer
+    self._open: tuple[LoadedModule, Resizer] | None = (module, resizer)
     self._threads, self._resources = threads, resources
-    self._closed = False
 
   def __repr__(self) -> str:
     return f"<ImageModule {self.path!r} {self.image_size} {self.signatures}>"
@@ -165,14 +164,15 @@ class ImageModule:
 
   def _ready(self, image: Any) -> np.ndarray | str:
     """The image as the module wants it, or what is wrong with it."""
-    try:
-      return self._resizer(pixels.of(image))
-    except (ValueError, TypeError) as error:
-      return str(error)
+    with self._loaded() as (_, resizer):
+      try:
+        return resizer(pixels.of(image))
+      except (ValueError, TypeError) as error:
+        return str(error)
 
   def _run(self, tensor: Any, images: np.ndarray) -> np.ndarray:
-    self._check_open()
-    return self._module.run(tensor, images)
+    with self._loaded() as (module, _):
+      return module.run(tensor, images)
 
   def is_classifier(self, signature: str | None = None) -> bool:
     """Whether the signature's main output are the logits of classes (C6)."""
@@ -188,22 +188,35 @@ class ImageModule:
     return tuple(-1 if size is None else size for size in shape)
 
   def _output(self, signature: str | None, output: str) -> Any:
-    self._check_open()
     name = self._signature(signature)
     arguments.check_choice("output", output, self.signatures[name])
-    return self._module.outputs[f"{name}/{output}"]
+    with self._loaded() as (module, _):
+      return module.outputs[f"{name}/{output}"]
 
   def _signature(self, given: str | None) -> str:
     name = contract.DEFAULT_SIGNATURE if given is None else given
     return arguments.check_choice("signature", name, sorted(self.signatures))
 
-  def _check_open(self) -> None:
-    if self._closed:
-      raise ValueError("the module is closed: open it again")
+  @contextlib.contextmanager
+  def _loaded(self) -> Iterator[tuple[LoadedModule, Resizer]]:
+    """What runs; another thread may close it meanwhile, as ends sessions."""
+    closed = "the module is closed: open it again"
+    loaded = self._open
+    if loaded is None:
+      raise ValueError(closed)
+    try:
+      yield loaded
+    except Exception as error:
+      if self._open is None:
+        raise ValueError(closed) from error
+      raise
 
   def close(self) -> None:
-    """Gives its memory back; closing it twice is fine."""
-    self._closed = True
+    """Gives its memory back; closing it twice is fine.
+
+    What other threads have it run meanwhile ends with a ValueError.
+    """
+    self._open = None
     self._resources.close()
 
   def __enter__(self) -> ImageModule:

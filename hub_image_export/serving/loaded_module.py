@@ -55,6 +55,7 @@ def loaded(
   module: str | ModuleSpec,
   signatures: Iterable[str],
   image_shape: Sequence[int | None],
+  threads: int = 0,
 ) -> Iterator[LoadedModule]:
   """Loads the inference variant.
 
@@ -62,6 +63,7 @@ def loaded(
     module: its directory, or its spec.
     signatures: those to apply, to the same images.
     image_shape: of the images (C14, C15).
+    threads: as for `session_of`.
   """
   graph = tf.Graph()
   with quiet(), graph.as_default():
@@ -77,21 +79,35 @@ def loaded(
       tf.compat.v1.global_variables_initializer(),
       tf.compat.v1.tables_initializer(),
     ]
-  with session_of(graph) as session:
+  with session_of(graph, threads) as session:
     session.run(initializers)
     yield LoadedModule(graph, images, outputs, session)
 
 
 @contextlib.contextmanager
-def session_of(graph: Any) -> Iterator[Any]:
+def session_of(graph: Any, threads: int = 0) -> Iterator[Any]:
   """A session that runs the graph as it stands.
 
   Grappler's rewrites would cost more than they save in a few runs, and round
   differently from the same ops one by one.
+
+  Args:
+    graph: what it runs.
+    threads: of its ops; 0 for as many as there are processors.
   """
-  config = tf.compat.v1.ConfigProto()
+  config = config_of(threads)
   config.graph_options.rewrite_options.disable_meta_optimizer = True
   # Not as the default session, with its graph: activations run eagerly.
   session = tf.compat.v1.Session(graph=graph, config=config)
   with contextlib.closing(session):
     yield session
+
+
+def config_of(threads: int) -> Any:
+  """How many threads run ops; 0 for as many as there are processors.
+
+  A process has one pool of them for all sessions: the first decides.
+  """
+  return tf.compat.v1.ConfigProto(
+    intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+  )

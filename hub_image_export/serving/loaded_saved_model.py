@@ -19,6 +19,7 @@ def loaded_saved_model(
   directory: str,
   signatures: Mapping[str, Any],
   image_shape: Sequence[int | None],
+  threads: int = 0,
 ) -> Iterator[LoadedModule]:
   """Loads it (T14); each signature gets the same images.
 
@@ -26,9 +27,10 @@ def loaded_saved_model(
     directory: of the SavedModel.
     signatures: definitions by name; each has one input.
     image_shape: of the images.
+    threads: as for `session_of`.
   """
   graph = tf.Graph()
-  with graph.as_default(), session_of(graph) as session:
+  with graph.as_default(), session_of(graph, threads) as session:
     with quiet():
       images = tf.compat.v1.placeholder(tf.float32, image_shape)
       inputs = {

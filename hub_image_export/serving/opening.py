@@ -14,7 +14,8 @@ from hub_image_export.serving import resizing
 from hub_image_export.serving.formats import Contents, contents
 from hub_image_export.serving.frozen import frozen_if_possible
 from hub_image_export.serving.image_module import Description, ImageModule
-from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.serving.loaded_module import config_of
+from hub_image_export.tensorflow_api.compat import hub
 from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack
 
 
@@ -38,7 +39,8 @@ def open_module(
       "bilinear" as hub's retrain.py and most consumers of these modules do,
       or "antialias", which averages over all pixels.
     threads: that decode, and of TensorFlow's ops; by default as many as there
-      are processors.
+      are processors. Those of ops are TensorFlow's for the whole process, which
+      its first session decides.
 
   Returns:
     An `ImageModule`.
@@ -56,13 +58,11 @@ def open_module(
     with directory_of(path) as directory:
       found = contents(directory)
       description, applied = _describe(path, found, resize)
-      config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads or 0,
-        inter_op_parallelism_threads=threads or 0,
-      )
+      config = config_of(threads or 0)
       shape = [None, *description.image_size, contract.NUM_CHANNELS]
+      names = sorted(set(applied.values()))
       module = frozen_if_possible(
-        found.load(sorted(set(applied.values())), shape), config, stack
+        found.load(names, shape, threads or 0), config, stack
       )
     outputs = {
       f"{name}/{key}": module.outputs[f"{applied[name]}/{key}"]

@@ -112,6 +112,62 @@ def test_a_photo_of_a_hundred_megapixels():
   assert (found[::999, ::999] == 77).all()
 
 
+def _transparent(mode):
+  image = Image.fromarray(_RGB)
+  if mode == "P":
+    image = image.quantize(200)
+    return photos.encoded(image, transparency=7), image.convert("RGB")
+  return photos.encoded(image, transparency=(9, 9, 9)), image
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB"])
+def test_transparent_colours_are_colours(mode):
+  content, expected = _transparent(mode)
+  np.testing.assert_array_equal(decoding.decode(content), expected)
+  tensor = tf.io.decode_image(content, channels=3)
+  np.testing.assert_array_equal(decoding.decode(content), tensor)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bits_in_colour_and_with_alpha(channels):
+  """Pillow writes none; TensorFlow does."""
+  deep = np.random.RandomState(0).randint(0, 65536, (5, 7, channels), np.uint16)
+  content = tf.io.encode_png(deep).numpy()
+  expected = np.repeat(deep[:, :, :1], 3, 2) if channels == 2 else deep
+  found = decoding.decode(content)
+  np.testing.assert_array_equal(found, expected[:, :, :3] >> 8)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_several(kind):
+  first, second = (
+    Image.fromarray(a).quantize(64).convert("RGB") for a in (_RGB, 255 - _RGB)
+  )
+  options = {"save_all": True, "append_images": [second]}
+  if kind == "WEBP":
+    options["lossless"] = True
+  found = decoding.decode(photos.encoded(first, kind, **options))
+  np.testing.assert_array_equal(found, first)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "WEBP"])
+def test_other_formats_are_upright_too(kind):
+  image = Image.fromarray(np.repeat(np.repeat(_RGB, 8, 0), 8, 1))
+  exif = image.getexif()
+  exif[photos.ORIENTATION] = 6
+  found = decoding.decode(photos.encoded(image, kind, exif=exif, quality=95))
+  expected = np.rot90(np.asarray(image), -1)
+  assert found.shape == expected.shape
+  assert np.abs(found.astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9000), (20000, 1000)])
+def test_any_shape(size):
+  found = decoding.decode(photos.encoded(Image.new("RGB", size, (1, 2, 3))))
+  assert found.shape == (*size[::-1], 3)
+  assert (found == (1, 2, 3)).all()
+
+
 _BAD = {
   "empty": (b"", "empty"),
   "text": (b"hello", "no image that Pillow knows"),
@@ -119,6 +175,7 @@ _BAD = {
   "PNG cut": (photos.encoded(_RGB)[:300], "cannot be decoded"),
   "HEIC": (b"\0\0\0\x18ftypheic" + _noise(100), "pillow-heif"),
   "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image"),
+  "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "no image"),
   "floats": (
     photos.encoded(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"),
     "unknown range",
@@ -156,6 +213,22 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     decoding.read(str(tmp_path / "pipe"))
   with pytest.raises(ValueError, match="cannot be read"):
     decoding.read(str(tmp_path))
+
+
+def test_what_pillow_opens_and_cannot_read():
+  cut = photos.encoded(photos.pixels(3, 200, 200), "JPEG")[:-200]
+  for content in (cut, _BAD["PNG cut"][0], _BAD["floats"][0]):
+    image = Image.open(io.BytesIO(content))
+    with pytest.raises(ValueError, match="cannot be decoded: ") as told:
+      decoding.from_pillow(image)
+    assert "0x" not in str(told.value)
+
+
+def test_a_closed_image_of_pillow():
+  with Image.open(io.BytesIO(photos.encoded(_RGB))) as image:
+    pass
+  with pytest.raises(ValueError, match="cannot be decoded"):
+    decoding.from_pillow(image)
 
 
 def test_an_image_of_pillow_keeps_its_file():

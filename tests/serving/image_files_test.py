@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -37,6 +40,50 @@ def test_files(given, found, folder):
   listed = [path for path in listed if "back" not in path]
   assert sorted(listed) == sorted(found)
   assert os.path.isdir(folder)
+
+
+def test_links_that_lead_to_each_other_end(tmp_path):
+  for name, other in (("a", "b"), ("b", "a")):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / f"{name}.png").write_bytes(b"")
+    (tmp_path / name / "other").symlink_to(tmp_path / other)
+  (tmp_path / "a/self").symlink_to("self")
+  listed = image_files.listed([str(tmp_path / "a")])
+  found = [os.path.relpath(path, tmp_path) for path in listed]
+  assert found == ["a/a.png", "a/self", "a/other/b.png"]
+
+
+def test_two_spellings_are_one_file(folder):
+  assert image_files.listed(["d/5.png", "./d/5.png", "a/../d", "?/*.png"]) == [
+    "d/5.png",
+    "a/1.png",
+  ]
+
+
+@contextlib.contextmanager
+def _as_nobody():
+  """Rights do not bind root."""
+  if os.geteuid():
+    yield
+    return
+  os.seteuid(65534)
+  try:
+    yield
+  finally:
+    os.seteuid(0)
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out():
+  root = tempfile.mkdtemp()
+  try:
+    os.mkdir(os.path.join(root, "closed"))
+    os.chmod(os.path.join(root, "closed"), 0)
+    os.chmod(root, 0o755)
+    told = pytest.raises(ValueError, match="closed' cannot be read")
+    with told, _as_nobody():
+      image_files.listed([root])
+  finally:
+    shutil.rmtree(root)
 
 
 @pytest.mark.parametrize("given", ["none", "*.gif", "http://a/b.png", ""])

@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import gc
 import http.server
+import io
 import itertools
+import os
+import resource
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -83,7 +90,9 @@ def test_batches_of_any_length(count, opened):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-@pytest.mark.parametrize("size", [(5, 7), (12, 10), (40, 90)])
+@pytest.mark.parametrize(
+  "size", [(1, 1), (5, 7), (12, 10), (40, 90), (2, 9000)]
+)
 @pytest.mark.parametrize("method", ["bilinear", "antialias"])
 def test_resizing_is_that_of_tensorflow(method, size, kind):
   resizer = Resizer(*_SIZE, method)
@@ -159,11 +168,13 @@ def test_a_saved_model_by_its_signatures(tmp_path):
 
 def test_broken_images_are_rows(opened):
   good = photos.pixels()
+  cut = photos.encoded(photos.pixels(3, 200, 200), "JPEG")[:-200]
   images = [good, b"", good, b"nonsense", "/no/such.jpg", None, 255.0 * good]
+  images.append(Image.open(io.BytesIO(cut)))
   rows = list(opened.rows(images, batch_size=2))
   assert [row.error is None for row in rows] == [True, False, True] + [
     False
-  ] * 4
+  ] * 5
   assert all((row.values is None) != (row.error is None) for row in rows)
   np.testing.assert_array_equal(rows[0].values, rows[2].values)
   with pytest.raises(ValueError, match=r"images\[1\] is '/no/such.jpg'"):
@@ -186,11 +197,96 @@ def test_rows_take_no_more_images_than_they_need(opened):
 
 
 def test_threads_may_share_it(opened):
-  images = random_images(40, *_SIZE)
+  images = np.uint8(255 * random_images(80, 17, 23))
   expected = opened(images)
+
+  def ask(thread):
+    count = 1 + 5 * thread
+    return opened(images[:count], batch_size=1 + thread), count
+
+  with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    for found, count in pool.map(ask, [*range(16)] * 3):
+      np.testing.assert_allclose(found, expected[:count], atol=1e-5)
+
+
+def test_an_image_of_pillow_given_often(opened):
+  """It is read from its file when the first thread asks."""
+  content = photos.encoded(photos.pixels(3, 400, 300), "JPEG")
+  for _ in range(5):
+    image = Image.open(io.BytesIO(content))
+    found = opened([image] * 20)
+    expected = np.repeat(opened(content), 20, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_closing_while_others_run_it(module):
+  opened = hie.open_module(module)
+  images = np.uint8(255 * random_images(8, 300, 400))
+  started = threading.Semaphore(0)
+
+  def ask(_):
+    with contextlib.suppress(ValueError):
+      while True:
+        opened(images)
+        started.release()
+    return True
+
   with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    found = list(pool.map(lambda i: opened(images[i]), range(40)))
-  np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
+    done = pool.map(ask, range(8))
+    for _ in range(8):
+      started.acquire()
+    opened.close()
+    assert all(done)
+
+
+def _resident():
+  with open("/proc/self/statm") as file:
+    return int(file.read().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="of Linux")
+def test_closing_gives_memory_back(tmp_path):
+  """32 MB of weights, in a list that keeps what was closed."""
+
+  def features(images):
+    values = np.random.RandomState(0).normal(size=(3, 8_000_000 // 3))
+    kernel = tf.compat.v1.get_variable("k", initializer=np.float32(values))
+    return tf.linalg.matmul(tf.reduce_mean(images, [1, 2]), kernel)[:, :9]
+
+  path = tmp_path / "module"
+  hie.make_feature_vector_module(features, *_SIZE).export(path, verify=False)
+  kept = []
+
+  def open_and_close(times):
+    for _ in range(times):
+      with hie.open_module(path) as opened:
+        opened(photos.pixels())
+      kept.append(opened)
+    gc.collect()
+
+  open_and_close(10)
+  before = _resident()
+  open_and_close(50)
+  assert _resident() - before < 50 * 32e6 / 4
+
+
+_THREADS = """
+import os, sys
+import hub_image_export as hie
+with hie.open_module(sys.argv[1], threads=int(sys.argv[2])) as module:
+  module(__import__("numpy").zeros((64, 12, 10, 3)))
+  print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="of Linux")
+def test_threads_of_tensorflow_are_as_many_as_asked_for(module):
+  one, nine = (
+    int(subprocess.check_output([sys.executable, "-c", _THREADS, module, n]))
+    for n in ("1", "9")
+  )
+  assert nine - one == 8
 
 
 def test_a_closed_module_says_so(module):
@@ -216,9 +312,9 @@ def test_it_works_with_variables_where_they_cannot_be_constants(
   monkeypatch.setattr(frozen, "_MAX_BYTES", 0)
   images = random_images(3, *_SIZE)
   with hie.open_module(module) as found:
-    assert found._module.graph.get_collection("variables")
+    assert found._open[0].graph.get_collection("variables")
     np.testing.assert_allclose(found(images), opened(images), atol=1e-6)
-  assert not opened._module.graph.get_collection("variables")
+  assert not opened._open[0].graph.get_collection("variables")
 
 
 def test_nothing_of_the_process_changes(module):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pathlib
 
 import numpy as np
@@ -66,3 +67,32 @@ def folder(path: pathlib.Path, good: int = 6) -> dict[str, bytes]:
 
 
 BAD = ("empty.jpg", "truncated.jpg", "text.png")
+
+
+def odd(path: pathlib.Path) -> dict[str, bool]:
+  """Fills a folder with what may stand in one; needs a file system of Linux.
+
+  Returns:
+    Whether a photo is in it, by relative path; bytes of no text are `\\xff`.
+  """
+  content = encoded(pixels())
+  good = [
+    "newline\n.png", "tab\t.png", "猫 ü.png", "100%.png", "a%20b.png",
+    "a#b?c.png", "a:b.png", "quote'\".png", "{x,y}[1]*.png", "back\\slash.png",
+    "-dash.png", "no_suffix", "dir.jpg/inside.png", " .png",
+  ]  # fmt: skip
+  for name in good:
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).write_bytes(content)
+  with open(os.path.join(os.fsencode(path), b"\xff\xfe.png"), "wb") as file:
+    file.write(content)
+  (path / "link.png").symlink_to("no_suffix")
+  (path / "up").symlink_to(path.parent)
+  (path / "broken.png").symlink_to("nowhere")
+  (path / "loop.png").symlink_to("loop.png")
+  os.mkfifo(path / "pipe.png")
+  bad = ("broken.png", "loop.png", "pipe.png")
+  return {
+    **dict.fromkeys([*good, "\\xff\\xfe.png", "link.png"], True),
+    **dict.fromkeys(bad, False),
+  }
