@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub_image_export import arguments
-from hub_image_export.errors import ExportError, ImageExportError
+from hub_image_export.errors import ImageExportError
 from hub_image_export.serving import decoding, image_files, results
 from hub_image_export.serving.answers import Answers
+from hub_image_export.serving.image_module import BATCH_SIZE
 from hub_image_export.serving.opening import open_module
 from hub_image_export.spark import places, sessions
 from hub_image_export.spark.photos import Photos, read
@@ -58,7 +59,7 @@ def run(
   Raises:
     ValueError, TypeError, ImportError: wrong arguments, nothing was run.
     ExportError: the output is there, or cannot be written.
-    ImageExportError: Spark gave up.
+    ImageExportError: Spark gave up, or the module does not load on executors.
   """
   arguments.check_name("master", master, "a master of Spark's")
   arguments.check_mapping("settings", settings or {})
@@ -70,10 +71,12 @@ def run(
   for name in images:
     if not arguments.is_remote(name):
       image_files.matches(name)
-  with open_module(path, resize=resize, threads=1) as module:
+  with open_module(path, resize=resize) as module:
     answers = Answers.of(module, signature, endpoint, labels)
     description = results.metadata(module, signature, endpoint)
-  spark = sessions.start_session(master, settings)
+  # What goes to Python together can run together.
+  together = {sessions.TOGETHER: str(max(batch_size, BATCH_SIZE))}
+  spark = sessions.start_session(master, {**together, **(settings or {})})
   try:
     place = places.Place(spark, output, overwrite)
     photos = Photos.of(spark, images)
@@ -92,7 +95,7 @@ def run(
       place,
       len(photos.files),
     )
-  except (ExportError, ValueError, TypeError):
+  except (ImageExportError, ValueError, TypeError):
     raise
   except Exception as error:  # Of Java, by way of Python.
     raise ImageExportError(

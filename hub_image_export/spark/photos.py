@@ -44,6 +44,7 @@ class Photos:
     """
     below: dict[str, dict[str, int]] = {}
     for name in given:
+      name = name.removeprefix("file://")
       below.update(
         _remote(spark, name) if arguments.is_remote(name) else _local(name)
       )
@@ -57,9 +58,10 @@ class Photos:
       path
       for root in roots
       for path, size in below[root].items()
-      if not 0 < size <= decoding.MAX_BYTES or _is_hidden(path, root)
+      if not 0 < size <= decoding.MAX_BYTES or _is_beyond_spark(path, root)
     ]
-    seen = [r for r in roots if not _has_hidden_name(os.path.basename(r))]
+    left = files.difference(skipped)
+    seen = [root for root in roots if not left.isdisjoint(below[root])]
     return cls(seen, files, skipped)
 
 
@@ -83,9 +85,12 @@ def read(spark: Any, photos: Photos) -> Any:
       frame.select(path.alias("path"), "content", told.alias("told"))
     )
   if photos.skipped:
-    paths = [(path,) for path in photos.skipped]
-    frame = spark.createDataFrame(paths, "path string")
-    frame = frame.select("path", _read()("path").alias("found"))
+    paths = [
+      (image_files.readable(path), bytearray(os.fsencode(path)))
+      for path in photos.skipped
+    ]
+    frame = spark.createDataFrame(paths, "path string, place binary")
+    frame = frame.select("path", _read()("place").alias("found"))
     frames.append(frame.select("path", "found.content", "found.told"))
   return functools.reduce(lambda a, b: a.unionByName(b), frames)
 
@@ -94,11 +99,11 @@ def _read() -> Any:
   """A function that reads local files, whatever their names."""
   import pandas as pd
 
-  def contents(paths: Any) -> Any:
-    pairs = [_content(path) for path in paths]
+  def contents(places: Any) -> Any:
+    pairs = [_content(os.fsdecode(bytes(place))) for place in places]
     return pd.DataFrame(pairs, columns=["content", "told"])
 
-  contents.__annotations__ = {"paths": pd.Series, "return": pd.DataFrame}
+  contents.__annotations__ = {"places": pd.Series, "return": pd.DataFrame}
   types = "content binary, told string"
   return sessions.functions().pandas_udf(contents, types)
 
@@ -129,10 +134,19 @@ def _outermost(roots: Iterable[str]) -> list[str]:
 
 def _local(name: str) -> dict[str, dict[str, int]]:
   """Sizes of the files of each root, as Python sees them."""
-  return {
-    root: {path: _size(path) for path in image_files.below(root)}
-    for root in map(os.path.abspath, image_files.matches(name))
-  }
+  found = {}
+  for root in map(os.path.abspath, image_files.matches(name)):
+    sizes, leads_back = {}, False
+    for folder, names, has_such_a_link in image_files.walk(root):
+      paths = [os.path.join(folder, name) for name in names]
+      sizes.update({path: _size(path) for path in paths})
+      leads_back |= has_such_a_link
+    # Spark's reader would go round and round, or fail at what it finds: each
+    # file is a root then.
+    each = {path: {path: size} for path, size in sizes.items()}
+    apart = leads_back or any(":" in path for path in sizes)
+    found.update(each if apart else {root: sizes})
+  return found
 
 
 def _size(path: str) -> int:
@@ -143,10 +157,16 @@ def _size(path: str) -> int:
     return 0
 
 
-def _is_hidden(path: str, root: str) -> bool:
-  """Whether Spark's reader skips it: by the names from the root on."""
-  inner = path[len(os.path.dirname(root)) :]
-  return any(map(_has_hidden_name, inner.split("/")))
+def _is_beyond_spark(path: str, root: str) -> bool:
+  """Whether Spark's reader skips it, or cannot be told of it."""
+  inner = path[len(os.path.dirname(root)) :]  # What is above hides nothing.
+  return (
+    any(map(_has_hidden_name, inner.split("/")))
+    # Java knows names of text alone. Hadoop's file system of this machine
+    # takes the beginning of "a:b.png" for a scheme.
+    or image_files.readable(path) != path
+    or (":" in path and not arguments.is_remote(root))
+  )
 
 
 def _has_hidden_name(name: str) -> bool:

@@ -31,13 +31,14 @@ appender.console.layout.pattern = %p %c{1}: %m%n
 # The end of a traceback: "ValueError: what is wrong".
 _MESSAGE = re.compile(r"[\w.$]+(Error|Exception): ")
 _OF_JAVA = re.compile(r"(java|javax|org|com|scala|sun|py4j)\.")
+TOGETHER = "spark.sql.execution.arrow.maxRecordsPerBatch"
 SETTINGS = {
   # Each file counts as so many bytes when files are put into tasks. By the
   # default of 4 MB a task would be some 30 small photos, for which it takes
   # longer to start than to run.
   "spark.sql.files.openCostInBytes": str(2**18),
   # Photos that go from Java to Python at a time; all are in memory.
-  "spark.sql.execution.arrow.maxRecordsPerBatch": "32",
+  TOGETHER: "32",
   "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
 }
 _LOCAL_SETTINGS = {
@@ -45,6 +46,8 @@ _LOCAL_SETTINGS = {
   "spark.driver.host": "127.0.0.1",
   "spark.ui.enabled": "false",
 }
+# Pieces of up to 128 MB would be 3 tasks for 2 processors, one of which rests.
+_PIECES, _TASKS_PER_PROCESSOR = "spark.sql.files.minPartitionNum", 4
 _conf_directories: list[tempfile.TemporaryDirectory[str]] = []
 
 
@@ -105,7 +108,11 @@ def start_session(
   for key, value in {**chosen, **settings}.items():
     builder = builder.config(key, value)
   try:
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    if _PIECES not in settings:
+      count = _TASKS_PER_PROCESSOR * session.sparkContext.defaultParallelism
+      session.conf.set(_PIECES, count)
+    return session
   except Exception as error:  # Of Java, of the network, of settings.
     raise ImageExportError(
       f"Spark does not start with the master {master!r}: {reason(error)}. Is "

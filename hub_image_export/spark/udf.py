@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hub_image_export import arguments
+from hub_image_export.errors import ImageExportError
 from hub_image_export.files.listing import sha256_of
 from hub_image_export.serving.answers import Answers
 from hub_image_export.serving.image_module import BATCH_SIZE, ImageModule
@@ -38,15 +39,18 @@ def module_udf(
 ) -> Any:
   """A module as a pandas UDF: encoded images in, a struct out.
 
-  The module is read and tried here, and goes to the executors with Spark's own
-  files: the path need not be shared. Each Python worker loads it once, and
-  uses as many threads as a task has processors.
+  The module is read and tried here, goes to the executors with Spark's own
+  files (the path need not be shared), and is tried there, by a small job. Each
+  Python worker loads it once, and uses as many threads as a task has
+  processors.
 
   Args:
     path: as for `hie.open_module`.
     signature, output: which output; of what the module has, the primary task's
       by default.
-    batch_size: of images that run together.
+    batch_size: of images that run together; the session's setting
+      spark.sql.execution.arrow.maxRecordsPerBatch bounds it (32, where
+      `start_session` made it).
     resize: as for `hie.open_module`.
 
   Returns:
@@ -57,6 +61,7 @@ def module_udf(
 
   Raises:
     ValueError, TypeError: as `open_module` and its rows; no session runs.
+    ImageExportError: it does not load on an executor.
     ImportError: pyspark or Pillow is missing.
   """
   with _tried(path, resize, batch_size) as module:
@@ -69,7 +74,7 @@ def _tried(
   path: str | os.PathLike[str], resize: str, batch_size: int
 ) -> ImageModule:
   arguments.check_size("batch_size", batch_size)
-  return open_module(path, resize=resize, threads=1)
+  return open_module(path, resize=resize)
 
 
 def answers_udf(
@@ -88,6 +93,7 @@ def answers_udf(
   import pandas as pd
 
   file = _ship(spark, os.fspath(path))
+  _try_on_executors(spark, file, resize)
   names = list(answers.columns([]))
 
   def run(batches: Any) -> Any:
@@ -120,6 +126,43 @@ def _ship(spark: Any, path: str) -> str:
     os.rename(archive, os.path.join(folder.name, name))
     spark.sparkContext.addFile(os.path.join(folder.name, name))
   return name
+
+
+def _try_on_executors(spark: Any, file: str, resize: str) -> None:
+  """Loads the module in as many Python workers as there are.
+
+  What it raised in a task, Spark would try four times. Spark's retries are for
+  machines that die, and stay as they are.
+
+  Raises:
+    ImageExportError: it does not load in some of them.
+  """
+  import pandas as pd
+
+  # Goes there by value, for this package may not be there.
+  def attempt(numbers: Any) -> Any:
+    import socket
+
+    try:
+      from hub_image_export.spark import udf
+
+      udf._opened(file, resize)
+      told = None
+    except Exception as error:
+      told = f"{socket.gethostname()}: {type(error).__name__}: {error}"
+    return pd.Series([told] * len(numbers))
+
+  attempt.__annotations__ = {"numbers": pd.Series, "return": pd.Series}
+  count = spark.sparkContext.defaultParallelism
+  ask = sessions.functions().pandas_udf(attempt, "string")
+  rows = spark.range(0, count, 1, count).select(ask("id")).collect()
+  told = [row[0] for row in rows if row[0] is not None]
+  if told:
+    raise ImageExportError(
+      f"the module loads here, and not in {len(told)} of {count} tasks that "
+      f"tried it: {' '.join(told[0].split())[:500]}. Expected Python with "
+      "hub_image_export[spark] on each machine, as PYSPARK_PYTHON names it"
+    )
 
 
 def _rows(

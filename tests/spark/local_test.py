@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,10 +23,13 @@ pytestmark = pytest.mark.slow
 from hub_image_export.spark import module_udf, start_session  # noqa: E402
 from hub_image_export.spark.photos import Photos, read  # noqa: E402
 
+_RUN = [sys.executable, "-m", "hub_image_export.command_line.run_module"]
+
 
 @pytest.fixture(scope="module")
 def spark():
-  session = start_session("local[2]")
+  # As on a cluster, a task that fails is tried four times.
+  session = start_session("local[2,4]")
   yield session
   session.stop()
 
@@ -68,7 +73,7 @@ def test_any_table_with_bytes(spark, module):
 
 
 def test_every_file_is_read_once_whatever_its_name(spark, folder):
-  named = [str(folder), str(folder / "inner"), str(folder / "_raw/.hidden.png")]
+  named = [str(folder), str(folder / "inner"), f"file://{folder}/_raw"]
   found = read(spark, Photos.of(spark, named)).collect()
   files = {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
   assert sorted(row.path for row in found) == sorted(files)
@@ -84,6 +89,60 @@ def test_a_hidden_folder_beside_others(spark, folder):
   files = [str(p) for root in named for p in root.iterdir()]
   assert sorted(row.path for row in found) == sorted(files)
   assert all(row.content for row in found)
+
+
+def test_odd_names_and_links_in_circles(spark, tmp_path):
+  expected = photos.odd(tmp_path / "odd")
+  content = photos.encoded(photos.pixels())
+  for changed in ("up", "a:b.png", None):
+    rows = read(spark, Photos.of(spark, [str(tmp_path / "odd")])).collect()
+    found = {os.path.relpath(row.path, tmp_path / "odd"): row for row in rows}
+    assert len(rows) == len(expected)
+    assert {n: row.told is None for n, row in found.items()} == expected
+    for name, good in expected.items():
+      assert not good or bytes(found[name].content) == content
+    if changed:  # Then the folder itself is what Spark reads.
+      (tmp_path / "odd" / changed).unlink()
+      expected.pop(changed, None)
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "hub_image_export"])
+def test_a_module_that_does_not_load_on_executors_is_told_once(
+  package, spark, module, tmp_path, monkeypatch
+):
+  attempts = tmp_path / "attempts"
+  (tmp_path / "path").mkdir()
+  (tmp_path / "path/sitecustomize.py").write_text(
+    "import sys\n"
+    "class Finder:\n"
+    "  def find_spec(self, name, *unused):\n"
+    f"    if name == {package!r}:\n"
+    f"      open({str(attempts)!r}, 'a').write('x')\n"
+    "      raise ImportError('it is not installed here')\n"
+    "sys.meta_path.insert(0, Finder())\n"
+  )
+  python = tmp_path / "python"
+  python.write_text(
+    f"#!/bin/sh\nexport PYTHONPATH={tmp_path}/path:$PYTHONPATH\n"
+    f'exec {sys.executable} "$@"\n'
+  )
+  python.chmod(0o755)
+  monkeypatch.setattr(spark.sparkContext, "pythonExec", str(python))
+  with pytest.raises(hie.ImageExportError) as told:
+    module_udf(module)
+  assert "in 2 of 2 tasks" in str(told.value)
+  assert "it is not installed here" in str(told.value)
+  assert "\n" not in str(told.value)
+  assert attempts.read_text() == "xx"
+
+
+def test_processors_get_equal_shares(spark, tmp_path):
+  content = photos.encoded(photos.pixels(3, 300, 300)) + bytes(60_000)
+  for i in range(1200):
+    (tmp_path / f"{i}.png").write_bytes(content)
+  frame = read(spark, Photos.of(spark, [str(tmp_path)]))
+  counts = frame.rdd.glom().map(len).collect()
+  assert len(counts) == 8 and max(counts) < 1.1 * 1200 / 8
 
 
 def test_a_column_that_is_no_bytes(spark, module):
@@ -103,11 +162,7 @@ def test_what_is_wrong_is_told_before_any_task(spark, tmp_path, module):
 
 def _run(arguments, **environment):
   return subprocess.run(
-    [
-      sys.executable,
-      *("-m", "hub_image_export.command_line.run_module"),
-      *map(str, arguments),
-    ],
+    [*_RUN, *map(str, arguments)],
     env={**os.environ, **environment},
     capture_output=True,
     text=True,
@@ -144,6 +199,22 @@ def test_run_module_without_any_java_on_the_machine(module, folder, tmp_path):
   text = table.schema.metadata[b"org.apache.spark.sql.parquet.row.metadata"]
   fields = {f["name"]: f["metadata"] for f in json.loads(text)["fields"]}
   assert fields["values"]["hub_image_export"]["resize"] == "bilinear"
+
+  # Ctrl-C, which a terminal gives to all processes.
+  process = subprocess.Popen(
+    [*_RUN, "--overwrite", *map(str, flags)],
+    env={**os.environ, **environment},
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+  )
+  while not list(tmp_path.glob("out*-incomplete-*")):
+    assert process.poll() is None
+    time.sleep(0.02)
+  os.killpg(process.pid, signal.SIGINT)
+  err = process.communicate(timeout=100)[1]
+  assert process.returncode == 1 and err.endswith("interrupted\n")
+  assert pq.read_table(output).num_rows == 26
 
   again = _run(flags, **environment)
   assert again.returncode == 1 and "exists" in again.stderr
