@@ -23,6 +23,7 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.loaded_module import Step
 from hub_image_export.export.variable_copies import Copies
+from hub_image_export.graph.unordered_reads import read_before_writes
 from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.tensorflow_api import (
   eager_ops,
@@ -244,18 +245,20 @@ class SourceRun:
     objective: Objective | None,
   ) -> Step:
     graph = tf.Graph()
-    with graph.as_default():
+    made: list[Any] = []
+    with graph.as_default(), _collecting(made):
       shape = [None, *images.shape[1:]]
       # Graphs that the source imports may have images of their own.
       given = v1.placeholder(tf.float32, shape, name="images_of_source")
       found = self._compute(training, convert)(given)
       outputs = flat_outputs(found)
       updates = _updates(graph) if training else []
-      variables = {v.name: v for v in v1.global_variables()}
+      variables = {v.name: v for v in made}
       trainable = v1.trainable_variables() if objective else []
       gradients = (
         v1.gradients(objective(outputs), trainable) if objective else []
       )
+      of_source = {op.name for op in graph.get_operations()}
       values = {name: v.read_value() for name, v in variables.items()}
       loaded = {n: v for n, v in variables.items() if n in self._made}
       feeds = {
@@ -264,12 +267,12 @@ class SourceRun:
       }
       loads = [v.assign(feeds[n]).op for n, v in loaded.items()]
       others = [v.initializer for n, v in variables.items() if n not in loaded]
-      others.append(v1.local_variables_initializer())
     graph_def = graph.as_graph_def()
-    if fixed_draws.fix(graph_def):
-      graph = tf.Graph()
-      with graph.as_default():
-        tf.import_graph_def(graph_def, name="")
+    fixed_draws.fix(graph_def)
+    read_before_writes(graph_def, of_source)
+    graph = tf.Graph()
+    with graph.as_default():
+      tf.import_graph_def(graph_def, name="")
     stored = {n: self._made[n].read().numpy() for n in loaded}
     with v1.Session(graph=graph) as session:
 
@@ -305,6 +308,16 @@ class SourceRun:
       _sum(results[1]),
       {names[n]: g for n, g in results[2].items() if n in names},
     )
+
+
+def _collecting(variables: list[Any]) -> Any:
+  """A context in which new variables of any collection are put into a list."""
+
+  def creator(next_creator: Any, **kwargs: Any) -> Any:
+    variables.append(next_creator(**kwargs))
+    return variables[-1]
+
+  return tf.variable_creator_scope(creator)
 
 
 def _updates(graph: Any) -> list[Any]:

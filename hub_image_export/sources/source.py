@@ -6,12 +6,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from absl import logging
+
+from hub_image_export import contract
 from hub_image_export.sources import outputs
 
 _TRAINING_PARAMETERS = ("is_training", "training")
+# What else people call it.
+_TRAINING_LIKE = re.compile(r"(is_?|phase_?)?train(ing|able)?(_mode|_phase)?")
 
 
 def _none() -> list[Any]:
@@ -60,6 +66,7 @@ def of_callable(fn: Callable[..., Any]) -> Source:
   with contextlib.suppress(TypeError, ValueError):  # Builtins may have none.
     parameters = inspect.signature(fn).parameters
   training = [p for p in _TRAINING_PARAMETERS if p in parameters]
+  _check_parameters(name, parameters)
   return Source(
     name=f"function {name!r}",
     call=fn,
@@ -67,6 +74,36 @@ def of_callable(fn: Callable[..., Any]) -> Source:
     takes_momentum="batch_norm_momentum" in parameters,
     penalties=regularization_losses(fn),
   )
+
+
+def _check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
+  """All that a function is called with are images, and what is known here.
+
+  Raises:
+    TypeError: it needs more.
+  """
+  known = {*_TRAINING_PARAMETERS, contract.BATCH_NORM_MOMENTUM}
+  others = [
+    p
+    for p in list(parameters.values())[1:]
+    if p.name not in known and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+  ]
+  needed = [p.name for p in others if p.default is p.empty]
+  if needed:
+    raise TypeError(
+      f"function {name!r} needs {', '.join(needed)}: expected a function of "
+      "images, and maybe is_training (or training) and batch_norm_momentum. "
+      "Call it that way, or bind the rest with functools.partial"
+    )
+  flags = [p.name for p in others if _TRAINING_LIKE.fullmatch(p.name)]
+  if flags and not known & parameters.keys():
+    logging.warning(
+      "Function %r has the argument %s, which keeps its default %r: for a "
+      "training variant call it is_training or training",
+      name,
+      flags[0],
+      parameters[flags[0]].default,
+    )
 
 
 def regularization_losses(obj: Any) -> Callable[[], list[Any]]:

@@ -42,7 +42,7 @@ def _check_update_ops(
       "expected every moving average to be. Add the update to UPDATE_OPS."
     )
     yield "no-update-ops", variant.where(variable), text
-  if entries and not moved:
+  if entries and not reached & variant.state_changes.keys():
     text = (
       f"Got {len(entries)} UPDATE_OPS, none of which assigns to a variable; "
       "expected the updates of moving averages. Put the assignments there."
