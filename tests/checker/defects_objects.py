@@ -330,7 +330,7 @@ def _decaying(net, x, training):
   return net.features(x, training)
 
 
-breaks("updates-trainable", weight_decay=features(_decaying))
+warns("updates-trainable", weight_decay=features(_decaying))
 
 
 # T8 to T10: lists.

@@ -86,7 +86,8 @@ def _check_written(judged: Callable, trace: Trace) -> Found:
         "calls move moving averages alone, and that optimizers move weights. "
         "Let it be one of the two."
       )
-      yield "updates-trainable", judged.where(), text
+      # Calls come one after the other: nothing is lost, it is only odd.
+      yield "updates-trainable", judged.where(), text, "warning"
 
 
 def _check_averages(judged: Callable) -> Found:

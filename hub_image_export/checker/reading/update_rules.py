@@ -93,13 +93,28 @@ def _writers(variant: JudgedVariant) -> dict[str, list[str]]:
 
 
 def _check_trainable_updates(variant: JudgedVariant) -> Found:
-  for variable in sorted(_writers(variant).keys() & set(variant.trainable)):
+  writers = _writers(variant)
+  for variable in sorted(writers.keys() & set(variant.trainable)):
+    if all(_is_used(variant, writer) for writer in writers[variable]):
+      text = (
+        "UPDATE_OPS assign to it what the outputs are computed from, as "
+        "spectral normalization does, and optimizers assign to it, too: in one "
+        "run either may be lost. Tell consumers to run UPDATE_OPS first."
+      )
+      yield "updates-trainable", variant.where(variable), text, "warning"
+      continue
     text = (
       "UPDATE_OPS assign to it, and it is in TRAINABLE_VARIABLES; expected "
       "that they move moving averages alone, and that optimizers move weights. "
       "Take it out of one of the two."
     )
     yield "updates-trainable", variant.where(variable), text
+
+
+def _is_used(variant: JudgedVariant, writer: str) -> bool:
+  """Whether outputs are computed from the value that is assigned."""
+  values = map(node_name, variant.graph.data_inputs(writer)[1:])
+  return bool(variant.behind_outputs.intersection(values))
 
 
 def _check_updated_twice(variant: JudgedVariant) -> Found:
