@@ -6,7 +6,7 @@
       --format=saved_model --checkpoint=CHECKPOINT
 
 Along "variables" there are `size` small kernels in a chain, and a variant for
-training; along "bytes", `size` bytes in four tables that cost nothing to use.
+training; along "bytes", `size` bytes in 16 tables that cost nothing to use.
 With a checkpoint, the values come from there and not from the network.
 Seconds and memory are those of `export_once`, without verification.
 """
@@ -22,7 +22,7 @@ from hub_image_export.tensorflow_api.compat import tf
 
 _IMAGE_SIZE = 8
 _WIDTH = 8
-_TABLES = 4
+_TABLES = 16
 _TABLE_WIDTH = 1000
 _FLOAT_BYTES = 4
 SIZES = {

@@ -92,7 +92,7 @@ def test_whole_processes_are_measured_with_their_children():
 
 
 def test_growth_exports_networks_of_that_size(tmp_path):
-  for axis, size in (("variables", 3), ("bytes", 32_000)):
+  for axis, size in (("variables", 3), ("bytes", 64_000)):
     path = tmp_path / axis
     row = growth.run(axis, size, str(path))
     assert row["size"] == size
