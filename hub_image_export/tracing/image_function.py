@@ -115,6 +115,7 @@ def make_image_function(
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
   policies.check_dropout(variants[-1])
   policies.check_averages(kept)
+  policies.check_differentiable(kept)
   policies.tell_of_changes(kept)
   policies.tell_of_probable_classifier(traces[0], kept[0])
   return ImageFunction(

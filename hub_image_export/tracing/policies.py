@@ -16,6 +16,7 @@ from hub_image_export.graph import (
   random_numbers as randomness,
 )
 from hub_image_export.graph.graph_defs import ancestors, canonical
+from hub_image_export.graph.no_gradients import op_without_gradient
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variants import Variant
@@ -46,6 +47,20 @@ def check_gradients(traces: list[Trace], allowed: bool) -> None:
       f"or make no training variant with {called('training', False)}"
     )
   logging.warning("%s", message[0].upper() + message[1:])
+
+
+def check_differentiable(variants: list[Variant]) -> None:
+  """A training variant can be trained (F2)."""
+  training = variants[-1]
+  if not training.is_training:
+    return
+  op = op_without_gradient(training.graph_def, training.tasks.values())
+  if op:
+    raise ValueError(
+      f"TensorFlow has no gradient of the op {op}, which lies between weights "
+      "and outputs when training: consumers could not fine-tune. Put it before "
+      f"all weights, or leave training out with {called('training', False)}"
+    )
 
 
 def check_averages(variants: list[Variant]) -> None:

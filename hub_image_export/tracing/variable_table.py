@@ -176,6 +176,8 @@ def _keras_variables(trace: Trace) -> dict[int, tuple[str, bool]]:
   for layer in trace.layers.roots:
     trainable = {id(handle_of(v)) for v in layer.trainable_variables}
     for variable in layer.variables:
+      if not hasattr(variable, "name"):
+        continue  # The vocabulary of a lookup layer of Keras 2.
       name = getattr(variable, "path", None) or variable.name
       handle = id(handle_of(variable))
       found[handle] = name, handle in trainable

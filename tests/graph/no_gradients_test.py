@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What TensorFlow cannot differentiate is no training variant (F2)."""
+
+from __future__ import annotations
+
+import pytest
+
+import hub_image_export as hie
+from hub_image_export.tensorflow_api.compat import tf
+
+v1 = tf.compat.v1
+
+
+def _contrast(x):
+  return tf.raw_ops.AdjustContrastv2(images=x, contrast_factor=0.5)
+
+
+def _net(before, after, train_only=True):
+  def fn(images, is_training):
+    changes = is_training or not train_only
+    x = before(images) if changes else images
+    x = tf.nn.conv2d(x, v1.get_variable("kernel", [3, 3, 3, 3]), 1, "SAME")
+    x = after(x) if changes else x
+    return tf.reduce_mean(x, [1, 2]) + (0.0 if is_training else 1.0)
+
+  return fn
+
+
+def _same(x):
+  return x
+
+
+def _stopped(x):
+  return x + tf.stop_gradient(_contrast(x))
+
+
+def _counted(x):
+  """Whole numbers end gradients without an error."""
+  return x + tf.cast(
+    tf.raw_ops.Bucketize(input=x, boundaries=[0.5]), tf.float32
+  )
+
+
+def test_an_op_between_weights_and_outputs_is_named():
+  with pytest.raises(ValueError, match=r"no gradient of the op .*Contrastv2\)"):
+    hie.make_feature_vector_module(_net(_same, _contrast), 12, 10)
+
+
+@pytest.mark.parametrize(
+  "net", [_net(_contrast, _same), _net(_same, _stopped), _net(_same, _counted)]
+)
+def test_where_no_gradient_is_needed_none_is_missed(net, tmp_path):
+  spec = hie.make_feature_vector_module(net, 12, 10)
+  assert "train" in spec.export(tmp_path / "module", check=True).variants
+
+
+def test_a_module_for_inference_alone_may_have_it(tmp_path):
+  net = _net(_same, _contrast, train_only=False)
+  spec = hie.make_feature_vector_module(net, 12, 10, training=False)
+  assert spec.export(tmp_path / "module").verified
