@@ -181,8 +181,8 @@ def check_strings(name: str, value: Any) -> tuple[str, ...]:
   for item in value:
     if not isinstance(item, str) or not item:
       raise TypeError(
-        f"{name} has {shown(item)} of type {type(item).__name__}: expected a "
-        "list of strings, none of them empty"
+        f"{called(name)} has {shown(item)} of type {type(item).__name__}: "
+        "expected a list of strings, none of them empty"
       )
   items = tuple(check_string(name, item) for item in value)
   return tuple(sorted(items)) if isinstance(value, AbstractSet) else items
@@ -259,8 +259,8 @@ def check_mapping(name: str, value: Any) -> dict[str, str]:
   for item in (*value.keys(), *value.values()):
     if not isinstance(item, str) or not item:
       raise TypeError(
-        f"{name} has {shown(item)} of type {type(item).__name__}: expected a "
-        "dict from strings to strings, none of them empty"
+        f"{called(name)} has {shown(item)} of type {type(item).__name__}: "
+        "expected a dict from strings to strings, none of them empty"
       )
     check_string(name, item)
   return dict(value)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from hub_image_export.command_line import run
+from hub_image_export.command_line import flag_words, run
 from hub_image_export.command_line.checkpoint_flags import CheckpointFlags
 from hub_image_export.command_line.publish_flags import PublishFlags
 
@@ -169,6 +169,15 @@ run.define_debug(FLAGS)
 
 CHECKPOINT = CheckpointFlags(FLAGS)
 PUBLISH = PublishFlags(FLAGS)
+write = flag_words.writer(
+  FLAGS,
+  {
+    "fn": "model",
+    "batch_norm_momentum": "bn_hparams",
+    "checkpoint_path": "checkpoint",
+    "path": "export_path",
+  },
+)
 
 
 def export_paths() -> dict[str, str]:

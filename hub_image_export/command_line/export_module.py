@@ -52,7 +52,6 @@ from hub_image_export import arguments, progress
 from hub_image_export.checker import prepared
 from hub_image_export.command_line import (
   export_flags,
-  flag_words,
   run as command_line,
   start_up,
 )
@@ -65,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
   # Keras prints how far a download is, and users' code whatever it likes.
   with (
     contextlib.redirect_stdout(sys.stderr),
-    arguments.written_as(flag_words.write),
+    arguments.written_as(export_flags.write),
     # Its process imports TensorFlow while this one works.
     prepared() if export_flags.CHECK.value else contextlib.nullcontext(),
   ):
@@ -82,6 +81,12 @@ def main(argv: Sequence[str]) -> int:
   return command_line.EXIT_OK
 
 
+_EXPECTED = {
+  "model": "what to export, as in --model=MobileNetV2",
+  "export_path": "the directory to be made, as in --export_path=mobilenet/1",
+}
+
+
 def _export(argv: Sequence[str]) -> list[Any]:
   """The `Summary` of each module, or a `Description` of what they would be."""
   seconds: dict[str, float] = {}
@@ -95,7 +100,10 @@ def _export(argv: Sequence[str]) -> list[Any]:
     needed.append(export_flags.EXPORT_PATH)
   for flag in needed:
     if not flag.value:
-      raise ValueError(f"--{flag.name} is missing. --help tells what it takes")
+      raise ValueError(
+        f"--{flag.name} is missing: expected {_EXPECTED[flag.name]}. --help "
+        "tells more"
+      )
   if export_flags.EXPORT_PATH.value:
     arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
   # TensorFlow comes with these, which --help must not wait for.
@@ -175,7 +183,8 @@ def _weights() -> str | None:
   if export_flags.WEIGHTS.value:
     raise ValueError(
       f"--weights is {export_flags.WEIGHTS.value!r}, and there is "
-      "--checkpoint: expected one"
+      "--checkpoint: expected one. The checkpoint has all values: leave "
+      "--weights out"
     )
   return (
     "random" if applications.is_application(export_flags.MODEL.value) else None

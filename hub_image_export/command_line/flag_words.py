@@ -3,31 +3,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub_image_export.command_line.export_flags import FLAGS
+from absl import flags
 
-_OTHER_NAMES = {
-  "fn": "model",
-  "batch_norm_momentum": "bn_hparams",
-  "checkpoint_path": "checkpoint",
-  "path": "export_path",
+# Builders are a flag, too.
+_BUILDERS = {
+  "make_image_module": "--task=all",
+  "make_classification_module": "--task=classification",
 }
-_BUILDERS = {"make_image_module": "--task=all"}
 
 
-def write(argument: str, *value: Any) -> str:
-  """`--notraining` for the argument `training` and the value False."""
-  if argument in _BUILDERS:
-    return _BUILDERS[argument]
-  name = _OTHER_NAMES.get(argument, argument)
-  if name not in FLAGS:
-    return argument
-  if value in ((), (True,)):
-    return f"--{name}"
-  if value == (False,):
-    return f"--no{name}"
-  text = value[0] if value[0] is not None else "none"
-  if isinstance(text, (list, tuple)):
-    text = ",".join(map(str, text))
-  return f"--{name}={text}"
+def writer(
+  flag_values: flags.FlagValues, other_names: Mapping[str, str]
+) -> Callable[..., str]:
+  """What `arguments.written_as` takes: `--notraining` for `training=False`.
+
+  Args:
+    flag_values: the script's flags.
+    other_names: of arguments, where flags have others.
+  """
+
+  def write(argument: str, *value: Any) -> str:
+    if argument in _BUILDERS and "task" in flag_values:
+      return _BUILDERS[argument]
+    name = other_names.get(argument, argument)
+    if name not in flag_values:
+      return argument
+    if value in ((), (True,)):
+      return f"--{name}"
+    if value == (False,):
+      return f"--no{name}"
+    text = value[0] if value[0] is not None else "none"
+    if isinstance(text, (list, tuple)):
+      text = ",".join(map(str, text))
+    return f"--{name}={text}"
+
+  return write

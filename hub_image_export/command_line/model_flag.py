@@ -169,9 +169,8 @@ def _nearest(model: str, is_file: bool) -> str:
   if not directory and not is_file:
     near += applications.nearest(model)
   if is_file:
-    return f". There is no file {model!r}" + (
-      f"; did you mean {' or '.join(near)}?" if near else ""
-    )
+    found = f". No file {model!r} is there"
+    return found + (f": did you mean {' or '.join(near)}?" if near else "")
   return f". Did you mean {' or '.join(near)}?" if near else ""
 
 

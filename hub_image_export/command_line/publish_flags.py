@@ -189,7 +189,10 @@ class PublishFlags:
       if name not in details and (
         name == "handle" or self._page_format.value == TFHUB
       ):
-        raise ValueError(f"the page needs --{name}: {_DETAILS[name]}")
+        raise ValueError(
+          f"--{name} is missing: expected with --page and --publish_dir. "
+          f"{_DETAILS[name]}"
+        )
     return PageDetails.of(self._page_format.value, details)
 
   def _given_details(self) -> dict[str, Any]:

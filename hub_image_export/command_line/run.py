@@ -188,9 +188,9 @@ def _unknown_flag(flag_values: flags.FlagValues, name: str) -> str:
   names = _names(flag_values)
   near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
   if near:
-    return f"There is no flag --{name}. Did you mean --{near[0]}?"
+    return f"--{name} is no flag: did you mean --{near[0]}?"
   known = ", ".join("--" + known for known in sorted(names))
-  return f"There is no flag --{name}. The flags are {known}"
+  return f"--{name} is no flag: expected one of {known}"
 
 
 def _some(parser: flags.ArgumentParser) -> str:

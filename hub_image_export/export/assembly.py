@@ -96,7 +96,8 @@ def _check_tasks(function: ImageFunction, order: Order) -> None:
     if order.num_classes is not None or order.labels:
       raise ValueError(
         f"{called('num_classes')} or {called('labels')} are given, but "
-        f"{function.name} returned no {task!r}: leave them out"
+        f"{function.name} returned {sorted(tasks)}: expected {task!r}. Leave "
+        "them out"
       )
     return
   width = function.widths[task]

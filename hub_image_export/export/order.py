@@ -129,8 +129,9 @@ class Order:
     )
     if essential:
       raise ValueError(
-        f"drop_collections has {sorted(essential)}: a module without would "
-        "have no weights, or could not be fine-tuned (F3, F4). Leave them out"
+        f"{called('drop_collections')} has {sorted(essential)}: a module "
+        "without would have no weights, or could not be fine-tuned (F3, F4). "
+        "Leave them out"
       )
 
   @property
@@ -151,9 +152,9 @@ def _check_batch_norm_momentum(value: Any) -> None:
   if arguments.is_number(value):
     in_range = "" if 0 <= value <= 1 else ", and momentum lies in [0, 1]"
     raise ValueError(
-      f"batch_norm_momentum is {arguments.shown(value)}: expected True or "
-      f"False{in_range}. Consumers give the momentum; 0.99 holds where they "
-      "give none (H1)"
+      f"{called('batch_norm_momentum')} is {arguments.shown(value)}: expected "
+      f"True or False{in_range}. Consumers give the momentum; 0.99 holds where "
+      "they give none (H1)"
     )
   arguments.check_bool("batch_norm_momentum", value)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError, VerificationError, reason
 from hub_image_export.export import comparison, loaded_module, reference
 from hub_image_export.export.comparison import Difference
@@ -293,8 +294,8 @@ def _check_finite(outputs: dict[str, np.ndarray]) -> None:
     if not np.all(np.isfinite(value)):
       raise VerificationError(
         f"the output {name} has values that are NaN or infinite, for random "
-        "images in [0, 1]. Are the weights sound, and is preprocess= the right "
-        "one?"
+        "images in [0, 1]: expected numbers. Are the weights sound, and is "
+        f"{called('preprocess')} the right one?"
       )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from hub_image_export import arguments
+from hub_image_export.arguments import called
 from hub_image_export.errors import ExportError
 from hub_image_export.files import file_lock
 
@@ -30,20 +31,21 @@ def check_new_file(
   folder = os.path.dirname(os.path.abspath(path))
   if not os.path.isdir(folder):
     raise ExportError(
-      f"{name} is {path!r}: there is no directory {folder!r}. Make it, or "
-      "choose another path"
+      f"{name} is {path!r}, and there is no directory {folder!r}: expected "
+      "one. Make it, or choose another path"
     )
   if not os.path.lexists(path):
     return
   if not os.path.isfile(path) or os.path.islink(path):
     raise ExportError(
-      f"{name} is {path!r}, which exists and is no file: choose another path"
+      f"{name} is {path!r}, which exists and is no file: expected none, "
+      "or a file. Choose another path"
     )
   if not overwrite:
     raise ExportError(
       f"{name} is {path!r}, which exists: published versions are immutable "
-      "(F6). Choose another path, or replace it with overwrite=True "
-      "(--overwrite)"
+      "(F6). Choose another path, or replace it with "
+      f"{called('overwrite', True)}"
     )
 
 

@@ -66,6 +66,7 @@ class Staging:
     *,
     overwrite: bool = False,
     kind: str = "module",
+    name: str = "path",
     strangers: Callable[[str], list[str]] = strangers,
   ) -> None:
     """Removes what killed exports to the target left, and checks it.
@@ -76,6 +77,7 @@ class Staging:
       target: what the directory becomes.
       overwrite: whether it may replace another of its kind.
       kind: what it is, for messages.
+      name: that of the argument, for messages.
       strangers: lists what makes a directory more, or less, than one of those.
 
     Raises:
@@ -83,6 +85,7 @@ class Staging:
       ExportError: it exists and may not be replaced, or is no directory.
     """
     self._target = _local_path(target)
+    self._named = f"{arguments.called(name)} is {self._target!r}"
     self._overwrite = overwrite
     self._kind, self._strangers = kind, strangers
     clean_stale(self._target)
@@ -178,20 +181,22 @@ class Staging:
       return
     if os.path.islink(self._target) or not os.path.isdir(self._target):
       raise ExportError(
-        f"{self._target!r} exists and is no directory: choose another path"
+        f"{self._named}, which exists and is no directory: expected none, or "
+        "a module's. Choose another path"
       )
     if not self._read(os.listdir):
       return
     if not self._overwrite:
       raise ExportError(
-        f"{self._target!r} exists: published modules are immutable (F6). "
-        "Choose another path, or replace it with overwrite=True (--overwrite)"
+        f"{self._named}, which exists: published modules are immutable (F6). "
+        "Choose another path, or replace it with "
+        f"{arguments.called('overwrite', True)}"
       )
     found = self._read(self._strangers)
     if found:
       more = f" (and {len(found) - 5} more)" if len(found) > 5 else ""
       raise ExportError(
-        f"{self._target!r} is no {self._kind}, or has more in it: "
+        f"{self._named}, which is no {self._kind}, or has more in it: "
         f"{', '.join(found[:5])}{more}. All of it would be gone, so it is not "
         "replaced. Choose another path, or move these away"
       )
@@ -204,7 +209,7 @@ class Staging:
       return []
     except OSError as error:
       raise ExportError(
-        f"{self._target!r} cannot be read: {error.strerror}. {_WHERE}"
+        f"{self._named}, which cannot be read ({error.strerror}). {_WHERE}"
       ) from error
 
   def _make_parents(self) -> None:

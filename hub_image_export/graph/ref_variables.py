@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub_image_export.arguments import called
 from hub_image_export.graph.graph_defs import canonical, node_of
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.protos import GraphDef
@@ -114,5 +115,6 @@ def _refuse_others(graph_def: GraphDef, reads: set[str]) -> None:
         raise ValueError(
           f"the op {node.name!r} ({node.op}) changes a reference variable in a "
           "way that a module's training variant cannot: expected reading and "
-          "assigning only. Leave the training variant out with training=False"
+          "assigning only. Leave the training variant out with "
+          f"{called('training', False)}"
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.arguments import called
 from hub_image_export.graph.graph_defs import ASSIGNMENTS, data_inputs
 from hub_image_export.graph.portability.substitution import attr_value
 from hub_image_export.tensorflow_api import known_ops
@@ -114,7 +115,7 @@ def refusal(node: NodeDef, cell: Cell | None, problem: str) -> ValueError:
   return ValueError(
     f"the op {node.name!r} ({node.op}) uses {variable} in a way that a module "
     f"cannot: {problem}. Read and assign it instead, or leave the training "
-    "variant out with training=False"
+    f"variant out with {called('training', False)}"
   )
 
 

@@ -55,7 +55,9 @@ class PageDetails:
     needed = ["handle", *(["asset_path"] if format == forms.TFHUB else [])]
     missing = [name for name in needed if details.get(name, "") == ""]
     if missing:
-      raise TypeError(f"the page needs {' and '.join(missing)}: give them")
+      raise TypeError(
+        f"{' and '.join(missing)} missing: expected for the page. Give them"
+      )
     return cls(**details, format=format)
 
   def __post_init__(self) -> None:

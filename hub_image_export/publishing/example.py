@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import arguments, contract
-from hub_image_export.arguments import printable
+from hub_image_export.arguments import called, printable
 from hub_image_export.publishing import extra
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.publishing.module_facts import ModuleFacts
@@ -131,8 +131,8 @@ def check_endpoints(ranks: list[int]) -> None:
   if 4 not in ranks:
     raise ValueError(
       "example is given, but the module has neither classes nor an endpoint "
-      "with the layout of an image: export it with endpoints=, or leave "
-      "example out"
+      f"with the layout of an image: export it with {called('endpoints')}, or "
+      "leave example out"
     )
 
 

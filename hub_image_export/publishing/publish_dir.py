@@ -142,7 +142,11 @@ def check_publish_dir(
   path = arguments.check_local_path(name, path, "a folder to publish")
   archive_name(details.url)
   return Staging(
-    path, overwrite=overwrite, kind="published folder", strangers=_strangers
+    path,
+    overwrite=overwrite,
+    kind="published folder",
+    name=name,
+    strangers=_strangers,
   )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.serving.image_module import ImageModule, Row
 
 
@@ -58,8 +59,9 @@ class Answers:
     if not classifies:
       if labels is not None:
         raise ValueError(
-          "labels are given, and the output is none of a classifier: leave "
-          "them out, or ask for image_classification"
+          f"{called('labels')} is given, but the output is none of a "
+          "classifier: expected that of image_classification. Ask for it, or "
+          "leave the labels out"
         )
       return cls(False)
     labels = module.labels if labels is None else labels

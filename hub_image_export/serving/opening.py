@@ -105,8 +105,9 @@ def _downloaded(url: str) -> str:
     return hub.resolve(url)
   except Exception as error:  # Of the network, of servers, of archives.
     raise ValueError(
-      f"path is {arguments.shown(url)}, which cannot be downloaded: "
-      f"{type(error).__name__}: {error!s:.300}"
+      f"path is {arguments.shown(url)}, which cannot be downloaded "
+      f"({type(error).__name__}: {error!s:.300}): expected the address of a "
+      "module's archive. Is it right, and the server there?"
     ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub_image_export import contract, errors
 from hub_image_export.arguments import (
+  called,
   check_bool,
   check_choice,
   check_image_size,
@@ -67,8 +68,9 @@ def build(
     num_classes = check_size("num_classes", num_classes)
   if tf.keras.backend.image_data_format() != "channels_last":
     raise ValueError(
-      "Keras is set to channels_first images; modules are channels_last "
-      '(C17): call keras.config.set_image_data_format("channels_last").'
+      "Keras is set to channels_first images: expected channels_last (C17). "
+      'Call tf.keras.backend.set_image_data_format("channels_last"), or set '
+      "image_data_format in keras.json"
     )
   size = check_image_size(
     application.height if height is None else height,
@@ -111,8 +113,9 @@ def feature_layer(model: KerasModel) -> str:
   if flattening is not None:
     return layers[flattening - 1].name
   raise ValueError(
-    f"{model.name} has neither global average pooling nor a Flatten layer; "
-    "name the layer that yields its features."
+    f"{model.name} has no layer that is known to yield features: expected "
+    "global average pooling or a Flatten layer. Name the one that does with "
+    f"{called('feature_layer')}"
   )
 
 
@@ -144,9 +147,9 @@ def _with_weights(
     model.set_weights(published.get_weights())
   except ValueError as error:
     raise ValueError(
-      f"The published classifier {application.name} is for images of "
-      f"{own_size[0]} x {own_size[1]} pixels only, not for {size[0]} x "
-      f"{size[1]}; leave out height and width."
+      f"{called('height')} and {called('width')} are {size[0]} and {size[1]}: "
+      f"expected {own_size[0]} and {own_size[1]}, the only size that the "
+      f"published classifier {application.name} is for. Leave them out"
     ) from error
   keras_weights.undo_missing_rescaling(model)
   return model
@@ -166,16 +169,17 @@ def _call_builder(
     )
   except ValueError as error:
     raise ValueError(
-      f"{application.name} cannot be built for images of {size[0]} x "
-      f"{size[1]} pixels: {errors.first_line(error)}"
+      f"{application.name} cannot be built for images of {size[0]}x{size[1]} "
+      f"pixels ({errors.first_line(error)}): expected a size like its own, "
+      f"{application.height}x{application.width}"
     ) from error
   except Exception as error:  # Keras' download raises a plain Exception.
     if weights is None:
       raise
     raise errors.WeightsError(
-      f"The ImageNet weights of {application.name} could not be downloaded: "
-      f"{errors.first_line(error)} Without a network, give a file of "
-      "weights (--weights=FILE), or try it with --weights=random."
+      f"the ImageNet weights of {application.name} cannot be downloaded "
+      f"({errors.first_line(error)}): expected a network. Without one, give a "
+      "file of weights (--weights=FILE), or try it with --weights=random"
     ) from error
 
 
@@ -188,9 +192,9 @@ def _of_variable_size(
     copy = tf.keras.models.clone_model(model, input_tensors=images)
   except ValueError as error:
     raise ValueError(
-      f"{application.name} as a classifier is not fully convolutional, so it "
-      "cannot be exported with variable_size: "
-      f"{errors.first_line(error)}"
+      f"{called('variable_size', True)}, but the classifier "
+      f"{application.name} takes one size ({errors.first_line(error)}): "
+      "expected a network that pools. Leave it out, or export the features"
     ) from error
   copy.set_weights(model.get_weights())
   return copy

@@ -106,7 +106,8 @@ def get(name: str) -> Application:
   arguments.check_string("name", name)
   if not is_application(name):
     raise ValueError(
-      f"Keras has no Application {arguments.shown(name)}{_suggestion(name)}"
+      f"the name is {arguments.shown(name)}: expected that of a Keras "
+      f"Application{_suggestion(name)}"
     )
   builder = getattr(tf.keras.applications, name)
   family = application_family(builder)
@@ -131,6 +132,6 @@ def nearest(name: str) -> list[str]:
 def _suggestion(name: str) -> str:
   near = nearest(name)
   if near:
-    return f"; did you mean {' or '.join(near)}?"
+    return f". Did you mean {' or '.join(near)}?"
   known = names()
-  return f"; it has {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"
+  return f", one of {len(known)}: {', '.join(known[:_NAMES_SHOWN])}, …"

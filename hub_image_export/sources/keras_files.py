@@ -17,7 +17,7 @@ from hub_image_export.weights.readers import keras_files
 
 _OWN_CLASSES = (
   "If it has classes or functions of your own, load it in a Python file, where "
-  "they are defined, and give --model=file.py:name."
+  "they are defined, and give --model=file.py:name"
 )
 
 
@@ -33,9 +33,7 @@ def load(path: str) -> KerasModel:
   if path.endswith(".weights.h5"):
     raise ValueError(_weights_only(path))
   if not os.path.isfile(path):
-    raise ValueError(
-      f"There is no file {path!r}: expected a model that Keras saved."
-    )
+    raise ValueError(f"{path!r} is no file: expected a model that Keras saved")
   keras_files.refuse_foreign_data(path)
   try:
     saved_code.refuse_keras_code(path)
@@ -43,7 +41,7 @@ def load(path: str) -> KerasModel:
     # Another Keras has other names for its parts.
     hint = _hint(_saved_by(path))
     raise ValueError(
-      str(error) + (f" {hint}" if hint != _OWN_CLASSES else "")
+      str(error) + (f". {hint}" if hint != _OWN_CLASSES else "")
     ) from None
   most = limits.max_bytes(os.path.getsize(path))
   try:
@@ -53,15 +51,16 @@ def load(path: str) -> KerasModel:
     if "No model config found" in str(error):
       raise ValueError(_weights_only(path)) from error
     raise ValueError(
-      f"Keras {keras_packages.version()} cannot read the model {path!r}: "
-      f"{errors.first_line(error)} {_hint(_saved_by(path))}"
+      f"{path!r} cannot be read by Keras {keras_packages.version()} "
+      f"({errors.first_line(error)}): expected a model that it knows. "
+      f"{_hint(_saved_by(path))}"
     ) from error
 
 
 def _weights_only(path: str) -> str:
   return (
-    f"{path!r} has weights only, not the model that they belong to; give the "
-    "model and, for a Keras Application, --weights=FILE."
+    f"{path!r} has weights only: expected the model that they belong to. Give "
+    "that, and this file with --checkpoint (for a Keras Application: --weights)"
   )
 
 
@@ -72,11 +71,11 @@ def _hint(saved_by: str | None) -> str:
   if saved_by.startswith("2."):
     return (
       f"It was saved by Keras {saved_by}: install tf_keras and set "
-      "TF_USE_LEGACY_KERAS=1 in the environment, or use TensorFlow 2.15."
+      "TF_USE_LEGACY_KERAS=1 in the environment, or use TensorFlow 2.15"
     )
   return (
     f"It was saved by Keras {saved_by}: use TensorFlow 2.16 or later, without "
-    "TF_USE_LEGACY_KERAS."
+    "TF_USE_LEGACY_KERAS"
   )
 
 

@@ -47,7 +47,8 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
   if wrong:
     raise ValueError(
       f"{name} has channels_first layers ({', '.join(wrong[:5])}): expected "
-      "channels_last throughout (C17)"
+      "channels_last throughout (C17). Build it again with data_format="
+      "'channels_last' and the same weights, which do not depend on that"
     )
   return Source(
     name=name,

@@ -161,5 +161,6 @@ def _refuse_reaching_out(path: str, meta_graph: Any, output: str) -> None:
   if found:
     raise SourceError(
       f"the graph in {shown(os.fspath(path))} has ops that may use files or "
-      f"processes: {', '.join(found[:3])}. Expected computation alone"
+      f"processes: {', '.join(found[:3])}. Expected computation alone: choose "
+      f"an output that does without with {called('output')}"
     )

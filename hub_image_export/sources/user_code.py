@@ -52,18 +52,21 @@ def load(reference: str) -> Any:
   with tf1_rules.switches_kept() as asked:
     module = _import_file(place) if is_file else _import_module(place)
   if not hasattr(module, name):
-    raise ValueError(f"{place} has no {name!r}{_suggestion(name, module)}")
+    raise ValueError(
+      f"{place} has no {name!r}: expected the name of a model or function in "
+      f"it{_suggestion(name, module)}"
+    )
   value = getattr(module, name)
   if inspect.isclass(value):
     raise TypeError(
       f"{reference} is a class: expected a model or a function. Add a line "
-      f"like model = {name}() to the file and give {place}:model."
+      f"like model = {name}() to the file and give {place}:model"
     )
   # A loaded SavedModel may have nothing but signatures.
   if not callable(value) and not hasattr(value, "signatures"):
     raise TypeError(
       f"{reference} is of type {type(value).__name__}: expected a Keras model "
-      "or a function on images."
+      "or a function on images. Give the name of one"
     )
   return _Under(asked, value) if asked and _is_plain(value) else value
 
@@ -92,7 +95,7 @@ class _Under:
 def _import_file(path: str) -> types.ModuleType:
   if not os.path.isfile(path):
     raise ValueError(
-      f"There is no file {path!r}: expected Python code with a model."
+      f"{path!r} is no file: expected Python code with a model or function"
     )
   _add_to_path(os.path.dirname(os.path.abspath(path)))
   # The prefix keeps a file "models.py" from replacing a library "models".
@@ -118,8 +121,9 @@ def _import_module(name: str) -> types.ModuleType:
   except ModuleNotFoundError as error:
     if error.name and (name + ".").startswith(error.name + "."):
       raise ValueError(
-        f"There is no module {error.name!r} that could be imported; for a "
-        "file, give its path: path/to/file.py:name."
+        f"{name!r} cannot be imported, as there is no module {error.name!r}: "
+        "expected one on Python's path, or in the working directory. For a "
+        "file, give its path: path/to/file.py:name"
       ) from error
     raise _import_failed(name, error) from error
   except (Exception, SystemExit) as error:
@@ -129,8 +133,8 @@ def _import_module(name: str) -> types.ModuleType:
 def _import_failed(place: str, error: BaseException) -> errors.SourceError:
   if isinstance(error, SystemExit):
     return errors.SourceError(
-      f"{place} exits when it is imported; put what it does as a program under "
-      'if __name__ == "__main__".'
+      f"{place} exits when it is imported: expected definitions. Put what it "
+      'does as a program under if __name__ == "__main__"'
     )
   return errors.SourceError(
     f"{place} fails when it is imported: {user_errors.raised(error)}"
@@ -152,7 +156,7 @@ def _suggestion(name: str, module: types.ModuleType) -> str:
   ]
   nearest = difflib.get_close_matches(name, public, n=1)
   if nearest:
-    return f"; did you mean {nearest[0]!r}?"
+    return f". Did you mean {nearest[0]!r}?"
   if not public:
-    return ", nor any other model or function."
-  return f"; it has {', '.join(sorted(public)[:_NAMES_SHOWN])}."
+    return ", which has none"
+  return f": {', '.join(sorted(public)[:_NAMES_SHOWN])}"

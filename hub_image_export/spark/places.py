@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hub_image_export import arguments
+from hub_image_export.arguments import called
 from hub_image_export.errors import ExportError
 from hub_image_export.spark import java
 
@@ -31,15 +32,15 @@ def check_local(output: str, overwrite: bool) -> None:
 
 def _no_directory(output: str, parent: str) -> ExportError:
   return ExportError(
-    f"the output is {output!r}: there is no directory {parent!r}. Make it, or "
-    "choose another"
+    f"the output is {output!r}, and there is no directory {parent!r}: "
+    "expected one. Make it, or choose another path"
   )
 
 
 def _exists(output: str) -> ExportError:
   return ExportError(
-    f"the output is {output!r}, which exists: choose another, or replace it "
-    "with --overwrite"
+    f"the output is {output!r}, which exists: expected a new path. "
+    f"Choose one, or replace it with {called('overwrite', True)}"
   )
 
 
@@ -69,8 +70,8 @@ class Place:
     others = [name for name in names if not _OURS.fullmatch(name)]
     if others and not self._files.getFileStatus(self._path).isFile():
       raise ExportError(
-        f"the output is {self._output!r}, which has {others[:3]} and so is no "
-        "result of an earlier run: choose another"
+        f"the output is {self._output!r}, which has {others[:3]}: "
+        "expected the result of an earlier run. Choose another path"
       )
 
   @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from absl import logging
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.graph.state_ops import WRITES
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.trace import Plan, Trace
@@ -52,8 +53,8 @@ def check_collections(traces: list[Trace], dropped: tuple[str, ...]) -> None:
       f"the function fills the collections {sorted(missed)}, which a module "
       f"cannot have, and consumers would miss what is in them: {found}. Put "
       "penalties on weights into REGULARIZATION_LOSSES and updates into "
-      "UPDATE_OPS, or leave the collections out with drop_collections="
-      f"{tuple(sorted(missed))}"
+      "UPDATE_OPS, or leave the collections out with "
+      f"{called('drop_collections', tuple(sorted(missed)))}"
     )
   if harmless:
     shown = ", ".join(f"{k} ({n})" for k, n in sorted(harmless.items()))

@@ -90,7 +90,7 @@ def check_averages(variants: list[Variant]) -> None:
       f"{len(still)} moving averages are neither used nor updated when "
       f"training ({', '.join(still[:3])}): consumers who fine-tune would infer "
       "with old ones. Expected an update of each in UPDATE_OPS (F4), or "
-      "training=False"
+      f"{called('training', False)}"
     )
 
 
@@ -155,13 +155,11 @@ def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
   layer = traced.layers.before_the_last_kernel()
   logging.warning(
     "The feature vector comes from %s: are these the probabilities of a "
-    "classifier? Make a module for classification of it (C7): "
-    "make_classification_module, or --task=classification. For features name "
-    "a layer before the classifier: %s",
+    "classifier? Make a module for classification of it (C7): %s. For "
+    "features name a layer before the classifier: %s",
     origin,
-    f"feature_layer={layer!r}, or --feature_layer={layer}"
-    if layer
-    else "feature_layer, or --feature_layer",
+    called("make_classification_module"),
+    called("feature_layer", *([layer] if layer else [])),
   )
 
 

@@ -185,8 +185,8 @@ def _pooled(features: Any, layer: str) -> Any:
   if not tf.is_tensor(features) or features.shape.rank != 4:
     return features
   logging.info(
-    "feature_layer %r gives %s: averaged over height and width",
-    layer,
+    "%s gives %s: averaged over height and width",
+    called("feature_layer", layer),
     features.shape,
   )
   return tf.reduce_mean(features, [1, 2])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hub_image_export.arguments import called
 from hub_image_export.errors import WeightsError
 from hub_image_export.graph.state_ops import UNORDERED, Cell
 from hub_image_export.tensorflow_api import private
@@ -149,7 +150,7 @@ def _without_value(variable: Variable) -> Variable:
     raise WeightsError(
       f"the variable {variable.name!r} comes from a meta graph without a "
       "checkpoint beside it, so it has no value: expected model.ckpt.index "
-      "beside model.ckpt.meta, or a checkpoint_path"
+      f"beside model.ckpt.meta, or {called('checkpoint_path')}"
     )
 
   return dataclasses.replace(variable, stored=read)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from absl import logging
 
 from hub_image_export import contract
+from hub_image_export.arguments import called
 from hub_image_export.graph import (
   custom_gradients,
   decays,
@@ -266,8 +267,9 @@ def _find_decays(variant: Variant, traced: _Traced) -> None:
   variant.decays = {variant.variables[k].name: v for k, v in found.items()}
   if 0 < len(left) < len(variant.updates):
     logging.warning(
-      "batch_norm_momentum does not change what the ops %s do: no decay was "
+      "%s does not change what the ops %s do: no decay was "
       "found there. Are they no moving averages of batch norm (H1)?",
+      called("batch_norm_momentum"),
       left[:5],
     )
 

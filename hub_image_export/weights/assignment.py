@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from absl import logging
 
+from hub_image_export.arguments import called
 from hub_image_export.errors import WeightsError
 from hub_image_export.weights import pieces
 from hub_image_export.weights.names import EMA_SUFFIX, NameRules
@@ -79,8 +80,9 @@ def _message(problems: list[str], count: int, values: NamedValues) -> str:
     f"{len(problems)} of {count} variables cannot have their values from the "
     f"{values}, which has {len(values.specs)}: "
     + "; ".join(problems)
-    + ". Expected all of them, of the same shape and type. A prefix or a map "
-    "brings names together"
+    + ". Expected all of them, of the same shape and type. "
+    f"{called('checkpoint_prefix')} or {called('checkpoint_map')} brings names "
+    "together"
   )
 
 
@@ -120,7 +122,10 @@ def _tell_of_unused(
     f"asked for: {_listed(unused)}"
   )
   if strict:
-    raise WeightsError(f"{message}. Is it of this model? Leave strict out")
+    raise WeightsError(
+      f"{message}. Expected none with {called('strict', True)}: is it of this "
+      "model? Leave that out if so"
+    )
   logging.warning("%s", message[0].upper() + message[1:])
 
 

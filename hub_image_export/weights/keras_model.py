@@ -49,7 +49,9 @@ def load(model: KerasModel, path: str) -> None:
       another architecture, or it lacks the values of a variable.
   """
   if not os.path.exists(path) and not os.path.exists(path + ".index"):
-    raise errors.WeightsError(f"There is no file of weights at {path!r}.")
+    raise errors.WeightsError(
+      f"{path!r} is no file: expected weights that Keras saved"
+    )
   keras_files.refuse_foreign_data(path)
   _forget_values(model)
   try:
@@ -59,10 +61,10 @@ def load(model: KerasModel, path: str) -> None:
       model.load_weights(path)
   except Exception as error:  # Keras raises whatever its readers raise.
     raise errors.WeightsError(
-      f"The weights in {path!r} do not fit {model.name}: "
-      f"{errors.first_line(error)} They must come from the same architecture, "
+      f"the weights in {path!r} do not fit {model.name} "
+      f"({errors.first_line(error)}): expected those of the same architecture, "
       "with the same number of classes, and with its classifier just where "
-      "that is exported."
+      "that is exported"
     ) from error
   _require_values(model, path)
 
@@ -156,6 +158,6 @@ def _require_values(model: KerasModel, path: str) -> None:
     more = ", …" if len(missing) > _NAMES_SHOWN else ""
     raise errors.WeightsError(
       f"{path!r} has no values, or NaN, for {len(missing)} of "
-      f"{len(model.weights)} variables of {model.name} ({shown}{more}); give "
-      "a file of weights that were saved from the same architecture."
+      f"{len(model.weights)} variables of {model.name} ({shown}{more}): "
+      "expected one for each. Give weights of the same architecture"
     )

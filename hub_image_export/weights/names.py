@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from hub_image_export import arguments
+from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError, WeightsError
 from hub_image_export.tensorflow_api import user_errors
 from hub_image_export.untrusted import patterns
@@ -42,8 +43,8 @@ class NameRules:
     self._check_types()
     if self.name_transform_fn is not None and (self.prefix or self.mapping):
       raise ValueError(
-        "both name_transform_fn and a prefix or a mapping are given: expected "
-        "one of them. Let the function do all"
+        "name_transform_fn is given, and so is checkpoint_prefix or "
+        "checkpoint_map: expected one of them. Let the function do all"
       )
     self._expanded([])
 
@@ -90,8 +91,8 @@ class NameRules:
       found = patterns.expand(rules, others)
     except ValueError as error:
       raise ValueError(
-        f"checkpoint_map has {error}: expected a variable's name or a regular "
-        "expression, and a name"
+        f"{called('checkpoint_map')} has {error}: expected a variable's name "
+        "or a regular expression, and a name"
       ) from None
     # A name itself goes before regular expressions.
     for name in set(variables) & rules.keys():
@@ -121,7 +122,7 @@ class NameRules:
       "checkpoint_prefix": self.prefix,
       "checkpoint_map": self.mapping,
     }
-    return " and ".join(name for name, is_given in given.items() if is_given)
+    return " and ".join(called(name) for name in given if given[name])
 
   def _ambiguous(
     self, variables: list[str], hits: dict[str, dict[str, str]]
@@ -144,8 +145,9 @@ class NameRules:
     }
     if not found:
       raise WeightsError(
-        f"ema=True, but the {values} has no moving average for any variable of "
-        f"the module: expected names that end in {EMA_SUFFIX!r}. Leave ema out"
+        f"{called('ema', True)}, but the {values} has no moving average for "
+        "any variable of the module: expected names that end in "
+        f"{EMA_SUFFIX!r}. Leave it out"
       )
     return {**names, **found}
 

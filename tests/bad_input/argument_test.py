@@ -60,7 +60,7 @@ def test_details_that_a_page_needs(missing, place, tmp_path):
   check_error(
     lambda: hie.write_module_page(module, tmp_path / "1.md", **details),
     TypeError,
-    [f"the page needs {missing}"],
+    [f"{missing} missing: expected for the page"],
   )
 
 

@@ -13,6 +13,7 @@ from hub_image_export import export_module
 from hub_image_export.command_line import (
   check_module,
   export_flags,
+  photo_flags,
   run_module,
 )
 from tests.bad_input.row import TYPE, VALUE, Made, Row, file
@@ -22,7 +23,7 @@ EXPORT, CHECK, RUN = "export_module", "check_module", "run_module"
 SCRIPTS = {
   EXPORT: (export_module, export_flags.FLAGS),
   CHECK: (check_module, check_module._FLAGS),
-  RUN: (run_module, run_module._FLAGS),
+  RUN: (run_module, photo_flags.FLAGS),
 }
 _KERAS = {"model": file("model.keras"), "height": None, "width": None}
 _NETWORK = Made("network", lambda place: f"{place.directory}/nets.py:network")
@@ -97,7 +98,7 @@ _MODEL = (
   ),
   *_value("model", [None], "is missing"),
   *_value("model", ["MobilNetV2"], "Did you mean MobileNetV2"),
-  *_value("model", ["nowhere.keras", "no/such.py:net"], "no file"),
+  *_value("model", ["nowhere.keras", "no/such.py:net"], "No file"),
   *_value("model", ["MobilNetV2"], "Did you mean", weights="random"),
   *_value("model", ["MobilNetV2"], "Did you mean", checkpoint="/no/such"),
   *_value("model", ["MobilNetV2"], "Did you mean", labels=file("labels")),
@@ -169,9 +170,9 @@ _PUBLISH = (
   *_value("page", [file("there.md")], "exists", **_PAGE),
   *_value("page", [None], "without --page", **_PAGE),
   *_value("handle", ["pets", "My-Lab/pets/1"], "expected", **_PAGE),
-  *_value("handle", [None], "required", **_PAGE),
+  *_value("handle", [None], "is missing: expected", **_PAGE),
   *_value("asset_path", ["1.tar.gz", "gs://a/1.zip"], "expected", **_PAGE),
-  *_value("asset_path", [None], "required", **_PAGE),
+  *_value("asset_path", [None], "is missing: expected", **_PAGE),
   *_value("description", [" "], "a paragraph", **_PAGE),
   *_value("license", ["MIT License", "x"], "expected", **_PAGE),
   *_value("license", ["mit"], "without --page"),

@@ -150,7 +150,7 @@ def _application() -> list[Row]:
   call = "application_models.build"
   name = [
     types([None, *values.NOT_STRINGS], "a string"),
-    wrong(["", "MobilNet", "mobilenet", values.LONG], "Keras has no"),
+    wrong(["", "MobilNet", "mobilenet", values.LONG], "that of a Keras"),
     good(["MobileNet", values.Text("MobileNet")]),
   ]
   not_sizes = [value for value in values.NOT_SIZES if value is not None]

@@ -122,7 +122,7 @@ def test_json_is_a_list_of_reports(reports, capsys):
   ("arguments", "told"),
   [
     (["--strickt", "x"], "Did you mean --strict?"),
-    (["--zzz", "x"], "The flags are --debug"),
+    (["--zzz", "x"], "--zzz is no flag: expected one of --debug"),
     (["--format=xml", "x"], "text, json"),
     (["--timeout=soon", "x"], "timeout"),
     (["--timeout=-1", "x"], "timeout"),

@@ -91,10 +91,10 @@ def test_python_code(tmp_path, monkeypatch):
     ("mobilenetv2", "Did you mean MobileNetV2"),
     ("nets/no_such", "is 'nets/no_such': expected the name of a Keras .*name"),
     ("net.py", "name of a model or function.*net.py:name"),
-    ("no.h5", "no file 'no.h5'"),
-    ("x.weights.h5", "no file 'x.weights.h5'"),
+    ("no.h5", "No file 'no.h5'"),
+    ("x.weights.h5", "No file 'x.weights.h5'"),
     ("gs://bucket/model", "Copy it here"),
-    ("no/net.py:model", "no file 'no/net.py'"),
+    ("no/net.py:model", "No file 'no/net.py'"),
     ("", "is '': expected the name"),
   ],
 )

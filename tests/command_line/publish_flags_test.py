@@ -118,10 +118,10 @@ def test_a_folder_with_both_formats(run, tmp_path):
   ("flags", "message"),
   [
     (_PAGE, "what its classes are"),
-    (("--page=1.md",), "the page needs --handle"),
+    (("--page=1.md",), "--handle is missing: expected with --page"),
     (("--page=1.txt",), ".md"),
     (("--license=mit",), "without --page"),
-    (("--publish_dir=out",), "the page needs --handle"),
+    (("--publish_dir=out",), "--handle is missing: expected with --page"),
     (("--publish_dir=there", *_PAGE[1:]), "exists"),
     ((*_PAGE, "--example=photo.jpg"), "photo.jpg"),
     ((*_PAGE, "--results=good"), "accuracy=0.97"),

@@ -11,7 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.command_line import run as command_line, run_module
+from hub_image_export.command_line import (
+  photo_flags,
+  run as command_line,
+  run_module,
+)
 from tests.publishing import modules
 from tests.support import photos
 
@@ -29,7 +33,7 @@ def run(capsys):
 
   def call(*arguments):
     argv = ["run_module", *map(str, arguments)]
-    code = command_line.run(run_module.main, run_module._FLAGS, "", argv)
+    code = command_line.run(run_module.main, photo_flags.FLAGS, "", argv)
     output = capsys.readouterr()
     return code, output.out, output.err
 

@@ -108,7 +108,7 @@ def test_without_a_name_it_is_export_module(tmp_path):
   assert done.stdout.startswith("Exports an image model")
   done = _script(["--modle=x"], tmp_path)
   assert done.stderr == (
-    "export_module: There is no flag --modle. Did you mean --model?\n"
+    "export_module: --modle is no flag: did you mean --model?\n"
   )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hub_image_export import arguments
+from hub_image_export.command_line import export_flags
 from hub_image_export.export import scores
 from hub_image_export.tensorflow_api.compat import tf
 from tests.conformance.warnings_of import warnings_of
@@ -167,6 +169,10 @@ def test_a_classifier_as_a_feature_vector_is_told_of(layer, caplog):
   model = CLASSIFIERS[layer]()
   build = models.by_name("sequential").build
   (message,) = warnings_of(caplog, lambda: build(model))
+  assert "make_classification_module" in message
+  assert f"feature_layer={layer!r}" in message
+  with arguments.written_as(export_flags.write):
+    (message,) = warnings_of(caplog, lambda: build(model))
   assert "--task=classification" in message
   assert f"--feature_layer={layer}" in message
   assert not warnings_of(caplog, lambda: build(model, feature_layer=layer))

@@ -56,11 +56,11 @@ def test_size_is_that_of_the_published_weights(application):
 @pytest.mark.parametrize(
   "name, message",
   [
-    ("mobilenetv2", "did you mean MobileNetV2"),
-    ("EfficentNetB3", "did you mean .*EfficientNetB3"),
-    ("zzz", r"it has \d+: ConvNeXtBase, .*…$"),
-    ("preprocess_input", "no Application"),
-    ("", "no Application ''"),
+    ("mobilenetv2", "Did you mean MobileNetV2"),
+    ("EfficentNetB3", "Did you mean .*EfficientNetB3"),
+    ("zzz", r"one of \d+: ConvNeXtBase, .*…$"),
+    ("preprocess_input", "'preprocess_input': expected that of a Keras"),
+    ("", "'': expected that of a Keras Application"),
   ],
 )
 def test_unknown_name_is_refused_with_the_nearest(name, message):

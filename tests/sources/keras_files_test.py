@@ -39,12 +39,12 @@ def test_weights_only(tmp_path, name):
   if name == "x.h5" and keras_packages.version()[0] == "3":
     pytest.skip("Keras 3 writes no such file")
   _model().save_weights(path)
-  with pytest.raises(ValueError, match="weights only.*--weights=FILE"):
+  with pytest.raises(ValueError, match="weights only.*--checkpoint.*--weights"):
     model_files.load(path)
 
 
 def test_missing_file():
-  with pytest.raises(ValueError, match="There is no file 'no.keras'"):
+  with pytest.raises(ValueError, match="'no.keras' is no file: expected"):
     model_files.load("no.keras")
 
 

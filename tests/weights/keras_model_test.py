@@ -39,7 +39,7 @@ def test_file_of_a_whole_model(tmp_path):
 
 def test_missing_file():
   with pytest.raises(
-    errors.WeightsError, match="no file of weights at 'no.h5'"
+    errors.WeightsError, match="'no.h5' is no file: expected weights"
   ):
     keras_weights.load(_model(), "no.h5")
 

@@ -40,7 +40,8 @@ def refuse_foreign_data(path: str) -> None:
   if problems:
     raise WeightsError(
       f"the Keras file {os.fspath(path)!r} has values that are not its own: "
-      f"{', '.join(problems[:3])}. Save it again"
+      f"{', '.join(problems[:3])}. Expected values in the file itself. Save it "
+      "again"
     )
 
 
@@ -118,5 +119,6 @@ def _without_root(place: str) -> str:
 
 def _unreadable(path: str, error: Exception) -> WeightsError:
   return WeightsError(
-    f"the Keras file {os.fspath(path)!r} cannot be read: {error}"
+    f"the Keras file {os.fspath(path)!r} cannot be read ({error}): expected "
+    "what Keras saved. Is it whole? Save or copy it again"
   )

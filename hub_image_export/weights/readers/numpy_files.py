@@ -31,7 +31,8 @@ def open_npz(path: str) -> NamedValues:
       }
   except (*_ERRORS, TypeError) as error:
     raise WeightsError(
-      f"{path!r} cannot be read as an .npz file of numbers: {error}"
+      f"{path!r} cannot be read ({error}): expected an .npz file of numbers. "
+      "Is it whole? Save it again with numpy.savez"
     ) from error
 
   def read(name: str) -> Any:
@@ -40,7 +41,8 @@ def open_npz(path: str) -> NamedValues:
         return np.lib.format.read_array(f, allow_pickle=False)
     except _ERRORS as error:
       raise WeightsError(
-        f"the value of {name!r} in {path!r} cannot be read: {error}"
+        f"the value of {name!r} in {path!r} cannot be read ({error}): expected "
+        "numbers. Is it whole? Save it again with numpy.savez"
       ) from error
 
   return NamedValues(path, ".npz file", specs, read)
