@@ -8,10 +8,11 @@ from typing import Any
 
 from absl import flags
 
-# Builders are a flag, too.
-_BUILDERS = {
-  "make_image_module": "--task=all",
-  "make_classification_module": "--task=classification",
+# What other functions do, a flag does.
+_FUNCTIONS = {
+  "make_image_module": ("task", "all"),
+  "make_classification_module": ("task", "classification"),
+  "export_saved_model": ("format", "saved_model"),
 }
 
 
@@ -26,14 +27,15 @@ def writer(
   """
 
   def write(argument: str, *value: Any) -> str:
-    if argument in _BUILDERS and "task" in flag_values:
-      return _BUILDERS[argument]
+    if argument in _FUNCTIONS:
+      argument, *rest = _FUNCTIONS[argument]
+      value = tuple(rest)
     name = other_names.get(argument, argument)
     if name not in flag_values:
       return argument
-    if value in ((), (True,)):
+    if not value or value[0] is True:
       return f"--{name}"
-    if value == (False,):
+    if value[0] is False:
       return f"--no{name}"
     text = value[0] if value[0] is not None else "none"
     if isinstance(text, (list, tuple)):

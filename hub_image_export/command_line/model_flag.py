@@ -7,11 +7,11 @@ Which of them it is follows from how it is written; nothing is tried out.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from typing import Any
 
 from hub_image_export import arguments, contract
+from hub_image_export.command_line import suggestions
 from hub_image_export.sources import (
   application_models,
   applications,
@@ -32,9 +32,6 @@ _FORMS = (
   "module, the graph of a TF1 checkpoint (model.ckpt.meta), or a model or "
   "function in Python code (file.py:name, package.module:name)"
 )
-_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
-_META_GRAPH = ".meta"
-_SAVED_MODEL_FILES = (contract.SAVED_MODEL_FILE, "saved_model.pbtxt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +111,7 @@ def load(
       f"--weights is {weights!r}, and --model is {model!r}: expected weights "
       "for Keras Applications only. Leave them out, or see --checkpoint"
     )
-  if model.endswith(_META_GRAPH) and os.path.isfile(model):
+  if model.endswith(suggestions.META_GRAPH) and os.path.isfile(model):
     function, size = meta_graph_files.load(model, images, output)
     return LoadedModel(function, None, *size)
   if images is not None:
@@ -141,54 +138,31 @@ def check(model: str) -> None:
       f"the name of a model or function in that file, too: {model}:name",
     )
   if os.path.isdir(model):
-    if not _directory_kinds(model):
+    if not suggestions.directory_kinds(model):
       raise ValueError(
         f"--model is {model!r}, a directory that has neither "
         f"{contract.MODULE_DEF_FILE} nor {contract.SAVED_MODEL_FILE}: expected "
-        "that of a TF1 Hub module or a SavedModel"
+        f"that of a TF1 Hub module or a SavedModel{suggestions.within(model)}"
       )
     return
-  is_file = place.endswith((*_KERAS_SUFFIXES, ".py", _META_GRAPH))
+  is_file = place.endswith(
+    (*suggestions.KERAS_SUFFIXES, ".py", suggestions.META_GRAPH)
+  )
   if is_file and os.path.isfile(place) or place != model and not is_file:
     return
   raise arguments.wrong_value(
-    "--model", model, f"{_FORMS}{_nearest(place, is_file)}"
+    "--model", model, f"{_FORMS}{suggestions.beside(place, is_file)}"
   )
-
-
-def _nearest(model: str, is_file: bool) -> str:
-  """Suggests what stands beside it, or an Application of a like name."""
-  directory, name = os.path.split(model)
-  entries = []
-  if os.path.isdir(directory or "."):
-    entries = os.listdir(directory or ".")
-  near = [
-    os.path.join(directory, entry)
-    for entry in difflib.get_close_matches(name[:99], entries, 2, 0.7)
-  ]
-  if not directory and not is_file:
-    near += applications.nearest(model)
-  if is_file:
-    found = f". No file {model!r} is there"
-    return found + (f": did you mean {' or '.join(near)}?" if near else "")
-  return f". Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _load_source(model: str) -> Any:
   if user_code.is_reference(model):
     return user_code.load(model)
-  if model.endswith(_KERAS_SUFFIXES):
+  if model.endswith(suggestions.KERAS_SUFFIXES):
     return model_files.load(model)
-  if _directory_kinds(model)[0] == contract.MODULE_DEF_FILE:
+  if suggestions.directory_kinds(model)[0] == contract.MODULE_DEF_FILE:
     return module_specs.load("--model", model)
   return saved_models.load(model, "--model")
-
-
-def _directory_kinds(path: str) -> list[str]:
-  """Which of the files that tell what a directory is are there."""
-  files = os.listdir(path)
-  known = (contract.MODULE_DEF_FILE, *_SAVED_MODEL_FILES)
-  return [name for name in known if name in files]
 
 
 def _described(source: Any, output: str | None) -> LoadedModel:

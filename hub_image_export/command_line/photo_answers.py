@@ -27,14 +27,14 @@ class Counter:
 
 
 def print_text(rows: Iterable[tuple[str, Any]], answers: Any) -> None:
-  from hub_image_export.serving.answers import name_of, summary
+  from hub_image_export.serving.answers import summary
 
   for path, row in rows:
     if row.error is not None:
       lines = [f"{path}: error: {row.error}"]
     elif answers.is_classifier:
       best = answers.top(row.values, photo_flags.TOP.value)
-      lines = [path] + [f"  {s.score:9.4f}  {name_of(s)}" for s in best]
+      lines = [path] + [f"  {s.score:9.4f}  {answers.name_of(s)}" for s in best]
     else:
       lines = [f"{path}: {summary(row.values)}"]
     print("\n".join(map(arguments.printable, lines)), flush=True)

@@ -59,18 +59,6 @@ def resolve(labels: Any) -> tuple[str, ...] | None:
   return labels
 
 
-def told_apart(labels: Sequence[str]) -> list[str]:
-  """The names, with the index where several classes have the same one.
-
-  The usual lists of ImageNet's classes have "crane" and "maillot" twice.
-  """
-  count = collections.Counter(labels)
-  return [
-    label if count[label] == 1 else f'class {i} "{label}"'
-    for i, label in enumerate(labels)
-  ]
-
-
 def warn_of_repetitions(labels: Sequence[str] | None) -> None:
   """Warns where a name alone does not say which class is meant (C8)."""
   places = collections.defaultdict(list)

@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 
 from hub_image_export.graph import graph_defs
+from hub_image_export.graph.called_functions import LOOPS
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
@@ -56,6 +57,13 @@ def oldest_tensorflow(
   if not reasons:
     return OLDEST, []
   return ".".join(tf.__version__.split(".")[:2]), reasons
+
+
+def trained_loops(graph_def: GraphDef) -> list[str]:
+  """Names of the loops that gradients of a graph go through."""
+  by_name = {node.name: node for node in graph_def.node}
+  trained = _on_gradient_path(by_name)
+  return [n for n in by_name if by_name[n].op in LOOPS and n in trained]
 
 
 def _problems(

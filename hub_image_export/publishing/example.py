@@ -23,7 +23,7 @@ from hub_image_export.publishing import extra
 from hub_image_export.publishing.details import PageDetails
 from hub_image_export.publishing.module_facts import ModuleFacts
 from hub_image_export.serving import pixels
-from hub_image_export.serving.answers import Answers, name_of
+from hub_image_export.serving.answers import Answers
 from hub_image_export.serving.opening import open_module
 
 _BEST = 5
@@ -144,8 +144,9 @@ def _classes(
 ) -> Example:
   activation = kind if kind in ("softmax", "sigmoid") else None
   unit = "probability" if activation else "logit"
-  best = Answers(True, facts.labels, activation).top(logits, _BEST)
-  found = [(name_of(scored), scored.score) for scored in best]
+  answers = Answers(True, facts.labels, activation)
+  best = answers.top(logits, _BEST)
+  found = [(answers.name_of(scored), scored.score) for scored in best]
   low = min(0.0, found[-1][1])
   high = 1.0 if unit == "probability" else max(found[0][1], low + 1e-6)
   with _drawing(image) as (figure, left, right):

@@ -103,14 +103,21 @@ class Answers:
         else self.top(r.values, 1)[0]
         for r in rows
       ]
-      found["label"] = [b and name_of(b) for b in best]
+      found["label"] = [b and self.name_of(b) for b in best]
       found["score"] = [b and b.score for b in best]
     return found
 
+  def name_of(self, scored: Scored) -> str:
+    """The name of the class, or its index where it has none.
 
-def name_of(scored: Scored) -> str:
-  """The name of the class, or its index where it has none."""
-  return str(scored.index) if scored.label is None else scored.label
+    With the index where several have that name: the usual lists of ImageNet's
+    classes have "crane" and "maillot" twice.
+    """
+    if scored.label is None:
+      return str(scored.index)
+    if self.labels and self.labels.count(scored.label) > 1:
+      return f'class {scored.index} "{scored.label}"'
+    return scored.label
 
 
 def plain(values: Any) -> Any:

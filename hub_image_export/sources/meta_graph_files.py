@@ -23,6 +23,7 @@ from hub_image_export.graph.graph_defs import (
 from hub_image_export.sources import meta_graphs
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import NodeDef
+from hub_image_export.untrusted import saved_models
 from hub_image_export.untrusted.op_effects import reaches_out
 
 _v1 = tf.compat.v1
@@ -158,9 +159,10 @@ def _refuse_reaching_out(path: str, meta_graph: Any, output: str) -> None:
   for function in meta_graph.graph_def.library.function:
     nodes += function.node_def
   found = [f"{n.name} ({n.op})" for n in nodes if reaches_out(n)]
+  found += saved_models.large_constants([meta_graph])
   if found:
     raise SourceError(
-      f"the graph in {shown(os.fspath(path))} has ops that may use files or "
-      f"processes: {', '.join(found[:3])}. Expected computation alone: choose "
-      f"an output that does without with {called('output')}"
+      f"the graph in {shown(os.fspath(path))} has what may use files, "
+      f"processes or all memory: {', '.join(found[:3])}. Expected computation "
+      f"alone: choose an output that does without with {called('output')}"
     )

@@ -14,7 +14,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from google.protobuf import message, text_format
 
 from hub_image_export import arguments, contract
 from hub_image_export.errors import SourceError
@@ -32,6 +31,7 @@ from hub_image_export.tensorflow_api.protos import (
   MetaGraphDef,
   VariableDef,
 )
+from hub_image_export.untrusted import saved_models
 from hub_image_export.weights import readers
 from hub_image_export.weights.readers import NamedValues
 
@@ -216,21 +216,21 @@ def read(path: str) -> MetaGraphDef:
   """Parses a `.meta` file, binary or text.
 
   Raises:
-    ValueError: there is none, or it is damaged.
+    ValueError: there is none, or it is damaged, or too large.
   """
-  try:
-    with open(path, "rb") as file:
-      content = file.read()
+  problem: Exception | None = None
+  for is_text in (False, True):
     try:
-      return MetaGraphDef.FromString(content)
-    except message.DecodeError:
-      return text_format.Parse(content, MetaGraphDef())
-  except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-    raise ValueError(
-      f"{arguments.shown(path)} is no meta graph that can be read: "
-      f"{type(error).__name__}: {error!s:.200}. Expected the file "
-      "model.ckpt.meta that tf.compat.v1.train.Saver wrote"
-    ) from error
+      proto = MetaGraphDef()
+      saved_models.read(path, proto, is_text)
+      return proto
+    except (OSError, ValueError) as error:
+      problem = problem or error
+  raise ValueError(
+    f"{arguments.shown(path)} is no meta graph that can be read: "
+    f"{type(problem).__name__}: {problem!s:.200}. Expected the file "
+    "model.ckpt.meta that tf.compat.v1.train.Saver wrote"
+  ) from problem
 
 
 def _values_beside(path: str) -> NamedValues | None:

@@ -26,6 +26,8 @@ from hub_image_export.tensorflow_api.compat import tf
 # "nets/digits.py:model", "nets.digits:model".
 _REFERENCE = re.compile(r"(.+\.py|\w+(\.\w+)*):\w+")
 _NAMES_SHOWN = 20
+# What modules asked for by TensorFlow's switches when their code ran.
+_asked: dict[str, tf1_rules.Asked] = {}
 
 
 def is_reference(text: str) -> bool:
@@ -49,8 +51,12 @@ def load(reference: str) -> Any:
   """
   place, _, name = reference.rpartition(":")
   is_file = place.endswith(".py")
+  known = place in sys.modules
   with tf1_rules.switches_kept() as asked:
     module = _import_file(place) if is_file else _import_module(place)
+  if known:  # Python did not run its code again.
+    asked = _asked.get(place, asked)
+  _asked[place] = asked
   if not hasattr(module, name):
     raise ValueError(
       f"{place} has no {name!r}: expected the name of a model or function in "

@@ -17,6 +17,7 @@ from hub_image_export.graph import (
 )
 from hub_image_export.graph.graph_defs import ancestors, canonical
 from hub_image_export.graph.no_gradients import op_without_gradient
+from hub_image_export.graph.oldest_tensorflow import trained_loops
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
 from hub_image_export.tracing.variants import Variant
@@ -141,6 +142,15 @@ def tell_of_changes(variants: list[Variant]) -> None:
       last.name,
       last.fine_tuned_from,
       " ".join(last.fine_tuning_needs_newer[:3]),
+    )
+  loops = trained_loops(last.graph_def)
+  if loops:
+    logging.warning(
+      "The rounds of the loops %s are not fixed: TensorFlow differentiates one "
+      "use of such a module in a graph, not two. Consumers who fine-tune call "
+      "it once, on all images; %s makes modules without that limit",
+      loops[:3],
+      called("export_saved_model"),
     )
 
 

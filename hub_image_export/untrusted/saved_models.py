@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf import message, text_format
@@ -56,12 +56,22 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
   """
   path = os.path.join(directory, contract.SAVED_MODEL_FILE)
   is_text = text and not os.path.exists(path)
-  path += "txt" if is_text else ""
+  proto = SavedModel()
+  read(path + ("txt" if is_text else ""), proto, is_text)
+  return proto
+
+
+def read(path: str, proto: Any, is_text: bool = False) -> None:
+  """Fills a protocol buffer from a file of its own.
+
+  Raises:
+    OSError: it cannot be read.
+    ValueError: it is none, or too large.
+  """
   most = _MAX_TEXT_BYTES if is_text else MAX_BYTES
   size = os.path.getsize(path)
   if size > most:
     raise ValueError(f"it has {size} bytes, expected at most {most}")
-  proto = SavedModel()
   with open(path, "rb") as file:
     content = file.read()
   try:
@@ -71,7 +81,6 @@ def parse(directory: str, *, text: bool = False) -> SavedModel:
       proto.ParseFromString(content)
   except (message.DecodeError, text_format.ParseError, RecursionError) as error:
     raise ValueError(str(error)) from error
-  return proto
 
 
 def meta_graph(directory: str, tags: frozenset[str]) -> Any:
@@ -106,9 +115,7 @@ def refuse_reaching_out(path: str, subject: str = "") -> SavedModel:
   found = sorted(
     {problem for meta in proto.meta_graphs for problem in problems(meta)}
   )
-  size = sum(_constant_bytes(meta) for meta in proto.meta_graphs)
-  if size > limits.max_bytes(proto.ByteSize()):
-    found.append(f"constants of {size} bytes in a small file")
+  found += large_constants(proto.meta_graphs)
   if found:
     raise SourceError(
       f"{subject} has what may use files, processes or Python of "
@@ -215,6 +222,14 @@ def _roots(meta_graph: Any) -> tuple[list[str], set[str]]:
   for gradient in (*library.gradient, *library.registered_gradients):
     functions.add(gradient.gradient_func)
   return found, functions
+
+
+def large_constants(meta_graphs: Sequence[Any]) -> list[str]:
+  """What is said of constants that take more memory than their file may."""
+  size = sum(map(_constant_bytes, meta_graphs))
+  if size <= limits.max_bytes(sum(meta.ByteSize() for meta in meta_graphs)):
+    return []
+  return [f"constants of {size} bytes in a small file"]
 
 
 def _constant_bytes(meta_graph: Any) -> int:

@@ -110,6 +110,36 @@ def test_directory_with_something_else_is_refused(tmp_path):
   assert contract.SAVED_MODEL_FILE in str(refused.value)
 
 
+@pytest.mark.parametrize(
+  "name",
+  ["", "model.ckpt-7", "model.ckpt-7.index", "checkpoint"]
+  + ["model.ckpt-7.data-00000-of-00001"],
+)
+def test_the_graph_of_a_checkpoint_is_suggested(name, tmp_path):
+  for ending in ("meta", "index", "data-00000-of-00001"):
+    (tmp_path / f"model.ckpt-7.{ending}").write_text("")
+  (tmp_path / "checkpoint").write_text("")
+  path = f"{tmp_path}/{name}".rstrip("/")
+  with pytest.raises(ValueError, match=r"mean \S+/model\.ckpt-7\.meta\?$"):
+    model_flag.check(path)
+
+
+@pytest.mark.parametrize("inner", ["1/saved_model.pb", "pets.keras"])
+def test_what_a_directory_has_is_suggested(inner, tmp_path):
+  (tmp_path / inner).parent.mkdir(exist_ok=True)
+  (tmp_path / inner).write_text("")
+  name = inner.partition("/")[0]
+  with pytest.raises(ValueError, match=rf"mean {tmp_path}/{name}\?$"):
+    model_flag.check(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.tflite", "frozen.pb", "x"])
+def test_files_of_other_formats_are_told(name, tmp_path):
+  (tmp_path / name).write_text("")
+  with pytest.raises(ValueError, match="name.*, not one of another format$"):
+    model_flag.check(str(tmp_path / name))
+
+
 def test_weights_are_for_applications():
   with pytest.raises(ValueError, match="'w.h5'.*Applications only"):
     model_flag.load("package.module:model", weights="w.h5")

@@ -181,6 +181,19 @@ def test_scores_are_those_that_the_manifest_says(tmp_path):
     np.testing.assert_allclose([s for _, s in by_index], wanted, atol=1e-8)
 
 
+def test_classes_of_one_name_are_told_apart(run, module, folder, tmp_path):
+  labels = tmp_path / "labels.txt"
+  labels.write_text("crane\nferry\ncrane\n")
+  photo = (module, folder / "photo0.png")
+  _, out, _ = run(f"--labels={labels}", *photo)
+  names = [line.split(maxsplit=1)[1] for line in out.splitlines()[1:]]
+  assert sorted(names) == ['class 0 "crane"', 'class 2 "crane"', "ferry"]
+  _, out, _ = run("--format=json", f"--labels={labels}", *photo)
+  (told,) = json.loads(out)["images"]
+  found = sorted((top["index"], top["label"]) for top in told["top"])
+  assert found == [(0, "crane"), (1, "ferry"), (2, "crane")]
+
+
 @pytest.mark.parametrize(
   ("arguments", "words"),
   [

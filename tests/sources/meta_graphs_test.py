@@ -19,7 +19,9 @@ from hub_image_export.command_line import (
   run as command_line,
 )
 from hub_image_export.errors import WeightsError
+from hub_image_export.sources import meta_graphs
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted import saved_models
 from tests.support import meta_graph_program
 from tests.support.consumer import Consumer, random_images
 
@@ -221,6 +223,37 @@ def test_a_damaged_meta_graph(run, tmp_path):
   code, err = run(f"--model={tmp_path}/model.ckpt.meta", "--output=a")
   assert code == 1
   assert "no meta graph that can be read" in err
+
+
+@pytest.mark.parametrize("limit", ["MAX_BYTES", "_MAX_TEXT_BYTES"])
+def test_a_large_meta_graph_is_not_read(limit, programs, monkeypatch, tmp_path):
+  path = tmp_path / "model.ckpt.meta"
+  shutil.copy(programs("inference")[0] / "model.ckpt.meta", path)
+  if limit == "_MAX_TEXT_BYTES":
+    path.write_text(str(meta_graphs.read(str(path))))
+  assert meta_graphs.read(str(path)).graph_def.node
+  size = path.stat().st_size
+  monkeypatch.setattr(saved_models, limit, size - 1)
+  monkeypatch.setattr(saved_models, "_MAX_TEXT_BYTES", size - 1)
+  with pytest.raises(ValueError, match="no meta graph that can be read"):
+    meta_graphs.read(str(path))
+
+
+def test_constants_larger_than_their_file_are_refused(run, tmp_path):
+  with tf.Graph().as_default() as graph:
+    x = v1.placeholder(tf.float32, [None, 6, 5, 3], name="x")
+    tf.identity(tf.reduce_mean(x, [1, 2]) + tf.constant(0.0, name="c"), "y")
+    meta_graph = v1.train.export_meta_graph()
+  del graph
+  (constant,) = [n for n in meta_graph.graph_def.node if n.name == "c"]
+  shape = constant.attr["value"].tensor.tensor_shape
+  for size in (2**20, 2**10):
+    shape.dim.add(size=size)
+  path = tmp_path / "model.ckpt.meta"
+  path.write_bytes(meta_graph.SerializeToString())
+  code, err = run(f"--model={path}", "--output=y")
+  assert code == 1
+  assert "constants of 4294967" in err
 
 
 def test_a_graph_that_reads_files_is_refused(run, tmp_path):

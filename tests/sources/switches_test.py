@@ -108,6 +108,21 @@ def test_in_a_package_that_the_file_imports(tmp_path, monkeypatch):
   assert tf.TensorShape([3])[0] == 3
 
 
+def test_a_module_is_loaded_again(tmp_path, monkeypatch):
+  """Python runs its code once: what it asked for is remembered."""
+  (tmp_path / "switched_nets.py").write_text(
+    _net("disable_v2_behavior") + "\ndef other(x): return x.shape[3].value\n"
+  )
+  (tmp_path / "plain_nets.py").write_text("def other(x): return x.shape[3]\n")
+  monkeypatch.setattr(sys, "path", list(sys.path))
+  monkeypatch.chdir(tmp_path)
+  for name in ("switched_nets:net", *["switched_nets:other"] * 2):
+    fn = user_code.load(name)
+  assert fn(tf.zeros([1, 2, 2, 3])) == 3
+  assert user_code.load("plain_nets:other")(tf.zeros([1, 2, 2, 3])) == 3
+  assert tf.executing_eagerly()
+
+
 @pytest.mark.parametrize("switch", ["disable_v2_tensorshape"])
 def test_in_a_process_that_stays_eager(switch, tmp_path):
   file = tmp_path / "nets.py"
