@@ -49,9 +49,9 @@ def reason(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-  """The reason as a short sentence; messages of Keras can be pages."""
+  """The reason in brief, to be put in brackets; Keras' can be pages."""
   line = textwrap.shorten(reason(error), _LENGTH, placeholder=" …")
-  return line if line.endswith((".", "!", "?", "…")) else line + "."
+  return line.removesuffix(".")
 
 
 def extra_missing(what: str, extra: str, error: ImportError) -> ImportError:

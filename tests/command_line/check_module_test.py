@@ -121,7 +121,7 @@ def test_json_is_a_list_of_reports(reports, capsys):
 @pytest.mark.parametrize(
   ("arguments", "told"),
   [
-    (["--strickt", "x"], "Did you mean --strict?"),
+    (["--strickt", "x"], "did you mean --strict?"),
     (["--zzz", "x"], "--zzz is no flag: expected one of --debug"),
     (["--format=xml", "x"], "text, json"),
     (["--timeout=soon", "x"], "timeout"),

@@ -17,6 +17,7 @@ from hub_image_export.tensorflow_api.compat import tf
 from tests.support.consumer import Consumer, random_images
 from tests.support.live import GraphLive, Source
 
+pytestmark = pytest.mark.slow
 _SWITCHES = [
   "disable_v2_behavior",
   "disable_eager_execution",
@@ -26,8 +27,6 @@ _SWITCHES = [
 _NET = """
 import tensorflow.compat.v1 as tf
 import numpy as np
-
-pytestmark = pytest.mark.slow
 
 {switch}
 tf.placeholder_with_default(1.0, []) if not tf.executing_eagerly() else None
