@@ -12,7 +12,6 @@ from absl import flags
 _FUNCTIONS = {
   "make_image_module": ("task", "all"),
   "make_classification_module": ("task", "classification"),
-  "export_saved_model": ("format", "saved_model"),
 }
 
 
@@ -27,17 +26,15 @@ def writer(
   """
 
   def write(argument: str, *value: Any) -> str:
-    if argument in _FUNCTIONS:
-      argument, *rest = _FUNCTIONS[argument]
-      value = tuple(rest)
-    name = other_names.get(argument, argument)
+    own = (other_names.get(argument, argument), *value)
+    name, *given = _FUNCTIONS.get(argument, own)
     if name not in flag_values:
       return argument
-    if not value or value[0] is True:
+    if not given or given[0] is True:
       return f"--{name}"
-    if value[0] is False:
+    if given[0] is False:
       return f"--no{name}"
-    text = value[0] if value[0] is not None else "none"
+    text = given[0] if given[0] is not None else "none"
     if isinstance(text, (list, tuple)):
       text = ",".join(map(str, text))
     return f"--{name}={text}"

@@ -34,6 +34,7 @@ _HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
 _VERSION = frozenset({"-version", "--version"})
 # How absl begins: "flag --height=tall: invalid literal for int() …"
 _ILLEGAL = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ", re.DOTALL)
+_MISSING = re.compile(r"Missing value for flag -+(\w+)")
 _EXPECTED_ERRORS = (
   ImageExportError, ImportError, OSError, TypeError, ValueError,
 )  # fmt: skip
@@ -75,6 +76,9 @@ def run(
   except flags.UnrecognizedFlagError as error:
     return _fail(argv, _unknown_flag(flag_values, error.flagname))
   except (flags.Error, *_EXPECTED_ERRORS) as error:
+    missing = _MISSING.fullmatch(str(error))
+    if missing:
+      return _fail(argv, f"--{missing[1]} has no value: expected one after it")
     if DEBUG in flag_values and flag_values[DEBUG].value:
       print(for_terminal(traceback.format_exc()), file=sys.stderr)
     return _fail(argv, str(error))

@@ -30,12 +30,10 @@ def beside(model: str, is_file: bool) -> str:
     is_file: whether it ends as files do that would be taken.
   """
   directory, name = os.path.split(model)
-  near = [
-    os.path.join(directory, entry)
-    for entry in difflib.get_close_matches(
-      name[:99], _listed(directory), 2, 0.7
-    )
-  ]
+  entries = _listed(directory)
+  close = difflib.get_close_matches(name[:99], entries, 2, 0.7)
+  close += [e for e in entries if os.path.splitext(e)[0] == name != ""]
+  near = [os.path.join(directory, entry) for entry in dict.fromkeys(close)]
   if is_file:
     return f". No file {model!r} is there{_meant(near)}"
   graphs = _graphs(model)

@@ -24,6 +24,7 @@ from hub_image_export.tracing.interpreter import (
   with_room,
 )
 from hub_image_export.weights import checkpoint_writer
+from hub_image_export.weights.variable import handle_of
 
 
 def export(
@@ -87,10 +88,12 @@ def _export(
 
 
 def _tell_of_initial_values(function: Any) -> None:
+  first = set(map(id, function.plan.source.initial))
   made = [
     v
     for v in function.variables
-    if v.source.name in function.initial and v.stored is None
+    if (v.source.name in function.initial or id(handle_of(v.source)) in first)
+    and v.stored is None
   ]
   if made:
     logging.warning(

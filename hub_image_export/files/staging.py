@@ -173,11 +173,12 @@ class Staging:
   def _busy(self) -> str:
     return (
       f"other exports write to {self._target!r} at the same time: expected "
-      "one. Try again when they are done"
+      "one. Try again when they are done, or choose another path"
     )
 
   def _check_target(self) -> None:
     if not os.path.lexists(self._target):
+      self._check_parent()
       return
     if os.path.islink(self._target) or not os.path.isdir(self._target):
       raise ExportError(
@@ -199,6 +200,21 @@ class Staging:
         f"{self._named}, which is no {self._kind}, or has more in it: "
         f"{', '.join(found[:5])}{more}. All of it would be gone, so it is not "
         "replaced. Choose another path, or move these away"
+      )
+
+  def _check_parent(self) -> None:
+    """Whether the directories above can be made; the model may be large."""
+    parent = os.path.dirname(self._target)
+    while not os.path.lexists(parent):
+      parent = os.path.dirname(parent)
+    code = None
+    if not os.path.isdir(parent):
+      code = errno.ENOTDIR
+    elif not os.access(parent, os.W_OK | os.X_OK):
+      code = errno.EACCES
+    if code is not None:
+      raise ExportError(
+        f"cannot write to {parent!r}: {os.strerror(code)}. {_HINTS[code]}"
       )
 
   def _read(self, look: Callable[[str], list[str]]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub_image_export import arguments, contract
+from hub_image_export.arguments import called
 from hub_image_export.publishing import forms
 from hub_image_export.publishing.archive import SUFFIX
 
@@ -146,12 +147,12 @@ def check_classes(
   problems = []
   if not has_labels and details.class_definition is None:
     problems.append(
-      "what its classes are: export it with labels=, or give "
-      "class_definition=, the URL of a page that defines them"
+      f"what its classes are: export it with {called('labels')}, or give "
+      f"{called('class_definition')}, the URL of a page that defines them"
     )
   if not activation and details.scores is None:
     problems.append(
-      "what its logits are meant for: give scores=, one of "
+      f"what its logits are meant for: give {called('scores')}, one of "
       + ", ".join(forms.SCORES)
     )
   if problems:

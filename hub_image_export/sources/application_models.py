@@ -7,6 +7,8 @@ gives; `feature_layer` finds them by the structure of its head.
 
 from __future__ import annotations
 
+import difflib
+import os
 from typing import Any
 
 from hub_image_export import contract, errors
@@ -17,6 +19,7 @@ from hub_image_export.arguments import (
   check_image_size,
   check_local_path,
   check_size,
+  wrong_value,
 )
 from hub_image_export.sources.applications import Application
 from hub_image_export.tensorflow_api.compat import tf
@@ -63,6 +66,7 @@ def build(
   """
   check_choice("task", task, TASKS)
   weights = check_local_path("weights", weights, _WEIGHTS)
+  _check_weights(weights)
   check_bool("variable_size", variable_size)
   if num_classes is not None:
     num_classes = check_size("num_classes", num_classes)
@@ -89,6 +93,16 @@ def build(
     if variable_size:
       model = _of_variable_size(application, model)
   return model, feature_layer(model) if task == "all" else None
+
+
+def _check_weights(weights: str) -> None:
+  """Raises ValueError where there are none: building takes its time."""
+  words = (IMAGENET, RANDOM)
+  if weights in words or any(map(os.path.exists, keras_weights.files(weights))):
+    return
+  near = difflib.get_close_matches(weights[:99], words, 1)
+  hint = f". Did you mean {near[0]}?" if near else ""
+  raise wrong_value("weights", weights, f"{_WEIGHTS}{hint}")
 
 
 def feature_layer(model: KerasModel) -> str:

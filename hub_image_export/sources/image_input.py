@@ -50,9 +50,10 @@ def _check_shape(name: str, shape: tuple, height: int, width: int) -> None:
       "data_format='channels_last'"
     )
   if shape[3] not in (3, None):
+    how = "tf.image.rgb_to_grayscale" if shape[3] == 1 else "tf.concat"
     raise ValueError(
       f"{name} takes images of {shape[3]} channels: expected 3, RGB (C12). "
-      "Wrap it in a function that converts, say with tf.image.rgb_to_grayscale"
+      f"Wrap it in a function that converts, say with {how}"
     )
   if shape[1] not in (None, height) or shape[2] not in (None, width):
     raise ValueError(
@@ -63,7 +64,7 @@ def _check_shape(name: str, shape: tuple, height: int, width: int) -> None:
   if shape[0] is not None:
     raise ValueError(
       f"{name} has a fixed batch size of {shape[0]}: expected any (C14). "
-      "Build it without batch_size"
+      "Build or save it with a batch of any size (None)"
     )
 
 

@@ -12,7 +12,11 @@ from hub_image_export import errors
 from hub_image_export.tensorflow_api import keras_packages
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import KerasModel
-from hub_image_export.untrusted import keras_files as saved_code, limits
+from hub_image_export.untrusted import (
+  hdf5,
+  keras_files as saved_code,
+  limits,
+)
 from hub_image_export.weights.readers import keras_files
 
 _OWN_CLASSES = (
@@ -34,6 +38,11 @@ def load(path: str) -> KerasModel:
     raise ValueError(_weights_only(path))
   if not os.path.isfile(path):
     raise ValueError(f"{path!r} is no file: expected a model that Keras saved")
+  if not zipfile.is_zipfile(path) and not hdf5.is_hdf5(path):
+    raise ValueError(
+      f"{path!r} is no file that Keras saves, or not all of one: expected a "
+      "whole .keras or HDF5 file. Save or copy it again"
+    )
   keras_files.refuse_foreign_data(path)
   try:
     saved_code.refuse_keras_code(path)

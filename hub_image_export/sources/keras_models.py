@@ -15,6 +15,7 @@ from hub_image_export.sources.source import Source
 from hub_image_export.tensorflow_api import keras_packages, user_errors
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.types import KerasModel
+from hub_image_export.weights.variable import handle_of
 
 # A layer that multiplies by less takes pixels in [0, 255] (1/255, 1/127.5).
 _SCALE_OF_BYTES = 0.1
@@ -36,9 +37,12 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
         "Wrap it in a function on images that supplies the others"
       )
     image_input.check(name, shapes[0], model.inputs[0].dtype, height, width)
+  made: tuple[Any, ...] = ()
   if not model.built or not shapes:
     # Variables are made by the first call, which has to be an eager one.
+    before = _handles(model)
     _call_once(name, model, height, width)
+    made = tuple(v for k, v in _handles(model).items() if k not in before)
   wrong = [
     layer.name
     for layer in keras_packages.layers_within(model)
@@ -55,7 +59,17 @@ def as_source(model: KerasModel, height: int, width: int) -> Source:
     call=model,
     training_parameter="training",
     output_names=tuple(getattr(model, "output_names", None) or ()),
+    initial=made,
   )
+
+
+def _handles(model: KerasModel) -> dict[int, Any]:
+  """The resources behind its variables, by their identity."""
+  try:
+    handles = [handle_of(variable) for variable in model.weights]
+  except ValueError:  # Keras 2 has no list before the first call.
+    return {}
+  return {id(handle): handle for handle in handles}
 
 
 def _call_once(name: str, model: KerasModel, height: int, width: int) -> None:
@@ -70,10 +84,11 @@ def _call_once(name: str, model: KerasModel, height: int, width: int) -> None:
 
 
 def image_size(model: KerasModel) -> tuple[int | None, int | None]:
-  """Height and width of a model's input, where it has just one."""
-  shape = getattr(model, "input_shape", None)
-  if isinstance(shape, tuple) and len(shape) == 4:
-    return shape[1], shape[2]
+  """Height and width of a model's images, where one input can be these."""
+  shapes = [tuple(x.shape) for x in getattr(model, "inputs", None) or ()]
+  shapes = [shape for shape in shapes if len(shape) == 4]
+  if len(shapes) == 1:
+    return shapes[0][1], shapes[0][2]
   return None, None
 
 

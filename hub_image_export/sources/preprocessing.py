@@ -118,7 +118,9 @@ def _mode(name: str) -> tuple[Callable[[Tensor], Tensor], str]:
   nearest = difflib.get_close_matches(name[:20].lower(), MODES, n=1)
   hint = f". Did you mean {nearest[0]!r}?" if nearest else ""
   raise arguments.wrong_value(
-    "preprocess", name, f"one of {', '.join(MODES)}{hint}"
+    "preprocess",
+    name,
+    f"one of {', '.join(MODES)}, or a mean and a standard deviation{hint}",
   )
 
 

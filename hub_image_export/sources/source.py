@@ -36,6 +36,8 @@ class Source:
     penalties: gives weight penalties that `call` does not leave elsewhere.
     output_names: of several outputs that come as a list (Keras).
     output: the name of the one that is wanted, if they are not all.
+    initial: handles of variables that were made to have a source, and so have
+      nothing but initial values.
   """
 
   name: str
@@ -45,6 +47,7 @@ class Source:
   penalties: Callable[[], list[Any]] = _none
   output_names: tuple[str, ...] = ()
   output: str | None = None
+  initial: tuple[Any, ...] = ()
 
   def wanted(self, returned: Any) -> Any:
     """Of what `call` returned, what is wanted.

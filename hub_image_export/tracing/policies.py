@@ -148,9 +148,8 @@ def tell_of_changes(variants: list[Variant]) -> None:
     logging.warning(
       "The rounds of the loops %s are not fixed: TensorFlow differentiates one "
       "use of such a module in a graph, not two. Consumers who fine-tune call "
-      "it once, on all images; %s makes modules without that limit",
+      "it once, on all images",
       loops[:3],
-      called("export_saved_model"),
     )
 
 

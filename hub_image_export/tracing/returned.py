@@ -236,7 +236,10 @@ def _check_dense_tensor(value: Any, what: str) -> None:
       "it with tf.sparse.to_dense or .to_tensor()"
     )
   if not tf.is_tensor(value) and not isinstance(value, tf.Variable):
-    raise TypeError(f"{what} is {_kind(value)}: expected a tensor")
+    raise TypeError(
+      f"{what} is {_kind(value)}: expected a tensor. Return what TensorFlow's "
+      "ops make of the images"
+    )
 
 
 def _kind(value: Any) -> str:

@@ -45,15 +45,16 @@ def refuse_keras_code(path: str) -> None:
     found = sorted({code for item in _configs(path) for code in _code(item)})
   except ValueError as error:
     raise ValueError(
-      f"The model {path!r} has {error}; it is not even loaded."
+      f"the model {path!r} has {error}: expected what Keras writes. It is not "
+      "even loaded. Save it again"
     ) from None
   if found:
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     raise ValueError(
-      f"The model {path!r} could run code, or use files, when it is loaded, "
-      f"for it has {', '.join(found[:3])}{more}; expected known parts of Keras "
+      f"the model {path!r} could run code, or use files, when it is loaded, "
+      f"for it has {', '.join(found[:3])}{more}: expected known parts of Keras "
       "alone. If you trust it, load it in a Python file, where its own classes "
-      "are defined, and give --model=file.py:name."
+      "are defined, and give --model=file.py:name"
     )
 
 

@@ -48,7 +48,7 @@ def load(model: KerasModel, path: str) -> None:
     errors.WeightsError: there is no such file, it cannot be read, it is of
       another architecture, or it lacks the values of a variable.
   """
-  if not os.path.exists(path) and not os.path.exists(path + ".index"):
+  if not any(map(os.path.exists, files(path))):
     raise errors.WeightsError(
       f"{path!r} is no file: expected weights that Keras saved"
     )
@@ -67,6 +67,11 @@ def load(model: KerasModel, path: str) -> None:
       "that is exported"
     ) from error
   _require_values(model, path)
+
+
+def files(path: str) -> tuple[str, str]:
+  """What may be there of weights: one file, or the index of a checkpoint."""
+  return path, path + ".index"
 
 
 def open_for(

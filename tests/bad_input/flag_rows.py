@@ -27,6 +27,7 @@ SCRIPTS = {
 }
 _KERAS = {"model": file("model.keras"), "height": None, "width": None}
 _NETWORK = Made("network", lambda place: f"{place.directory}/nets.py:network")
+_BELOW_A_FILE = Made("below", lambda place: f"{place.directory}/file/1")
 _CLASSES = {"task": "classification"}
 _WEIGHTS = {"checkpoint": file("weights.npz")}
 _PAGE = {
@@ -114,6 +115,8 @@ _MODEL = (
   *_value("export_path", [file("plain")], "no module", overwrite=True),
   *_value("task", ["segmentation", "Classification", ""], "expected one of"),
   *_value("weights", ["random"], "Applications only"),
+  *_value("weights", ["imagnet"], "mean imagenet", model="MobileNetV2"),
+  *_rows(EXPORT, VALUE, "export_path", [_BELOW_A_FILE], "A parent"),
   *_value("format", ["text", "hub,xml", "JSON", ""], "expected some of"),
   *_value("weights", ["random"], "expected one", **_WEIGHTS),
 )

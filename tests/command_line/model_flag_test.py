@@ -151,6 +151,7 @@ def test_weights_are_for_applications():
     ("my_modle", "my_model"),
     ("{}/my_modle", "/my_model"),
     ("pet.keras", "pets.keras"),
+    ("pets", "pets.keras"),
     ("{}/ntes.py:net", "/nets.py"),
   ],
 )

@@ -67,9 +67,10 @@ def test_an_averaged_feature_layer_is_told(caplog):
   assert any("'map'" in m and "averaged" in m for m in messages)
 
 
-def test_initial_values_are_warned_of_once(caplog, tmp_path):
-  """A TF1 function has no weights but those that it initializes."""
-  model = models.by_name("tf1")
+@pytest.mark.parametrize("name", ["tf1", "subclassed_not_built"])
+def test_initial_values_are_warned_of_once(name, caplog, tmp_path):
+  """Those of a TF1 function, and of a Keras model that nobody has called."""
+  model = models.by_name(name)
   spec = model.build(model.make().fn)
 
   def export(name, **more):
