@@ -244,8 +244,16 @@ class _Verifier:
     for task, name in self._function.variants[index].activations.items():
       key = f"{task}/{contract.DEFAULT_OUTPUT}"
       if key in outputs:
-        activated[key] = known[name](outputs[key])
+        logits = tf.cast(outputs[key], self._computed_in(name))
+        activated[key] = tf.cast(known[name](logits), tf.float32)
     return activated
+
+  def _computed_in(self, activation: str) -> Any:
+    """The type that the source has for it: half floats are coarse."""
+    operations = self._function.reference.graph.get_operations()
+    kind = activation.capitalize()
+    dtypes = {op.outputs[0].dtype for op in operations if op.type == kind}
+    return dtypes.pop() if len(dtypes) == 1 else tf.float32
 
 
 def _of_module(step: Step, variables: Container[str]) -> Step:

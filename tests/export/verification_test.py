@@ -68,6 +68,26 @@ def test_each_output_is_compared(tmp_path):
 # Faults of the module on disk.
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("dtype", ["mixed_float16", "float32"])
+def test_probabilities_of_half_floats(activation, dtype, tmp_path):
+  """Coarse ones are no difference, nor is an activation of finer numbers."""
+  keras_sources.keras.utils.set_random_seed(0)
+  model = tf.keras.Sequential(
+    [
+      layers.Input((12, 10, 3)),
+      layers.Conv2D(4, 3, dtype="mixed_float16"),
+      layers.GlobalAveragePooling2D(dtype="mixed_float16"),
+      layers.Dense(3, dtype="mixed_float16"),
+      layers.Activation(activation, dtype=dtype),
+    ]
+  )
+  spec = hie.make_classification_module(model, 12, 10)
+  assert spec.function.inference.activations
+  (difference,) = spec.export(tmp_path / "module").differences
+  assert difference.relative < 1e-6
+
+
 def test_tampered_weights_fail(made):
   net, spec, path = made
   net.kernel.assign(1.01 * net.kernel)
