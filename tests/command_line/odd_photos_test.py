@@ -16,7 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.command_line import run as command_line, run_module
+from hub_image_export.command_line import (
+  photo_flags,
+  run as command_line,
+  run_module,
+)
 from hub_image_export.tensorflow_api.compat import tf
 from tests.publishing import modules
 from tests.support import photos
@@ -26,7 +30,7 @@ from tests.support import photos
 def run(capsys):
   def call(*arguments):
     argv = ["run_module", *map(str, arguments)]
-    code = command_line.run(run_module.main, run_module._FLAGS, "", argv)
+    code = command_line.run(run_module.main, photo_flags.FLAGS, "", argv)
     return code, capsys.readouterr().out
 
   return call
