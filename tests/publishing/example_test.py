@@ -124,7 +124,7 @@ def test_a_module_with_nothing_to_show_is_refused(photo, tmp_path):
   hie.make_feature_vector_module(
     lambda images: tf.reduce_mean(images, [1, 2]), 12, 10
   ).export(tmp_path / "m")
-  with pytest.raises(ValueError, match="endpoints="):
+  with pytest.raises(ValueError, match="export it with endpoints, or"):
     hie.write_module_page(
       tmp_path / "m", tmp_path / "1.md", example=photo, **modules.DETAILS
     )
