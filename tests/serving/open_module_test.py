@@ -287,7 +287,7 @@ def test_threads_of_tensorflow_are_as_many_as_asked_for(module):
     int(subprocess.check_output([sys.executable, "-c", _THREADS, module, n]))
     for n in ("1", "9")
   )
-  assert nine - one == 8
+  assert nine - one >= 8  # A decoding thread may end a little later.
 
 
 def test_a_closed_module_says_so(module):
