@@ -17,7 +17,7 @@ import json
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchmarks import (
@@ -36,11 +36,13 @@ _CONSUMED = ("ours", "by_hand")
 Rows = Iterator[tuple[str, dict[str, Any]]]
 
 
-def export(names: list[str], repeats: int) -> Rows:
-  """All ways, for each model."""
+def export(
+  names: list[str], repeats: int, chosen: Iterable[str] = ways.WAYS
+) -> Rows:
+  """The chosen ways, for each model."""
   for name in names:
     for number in range(repeats):
-      for way in ways.WAYS:
+      for way in chosen:
         with tempfile.TemporaryDirectory() as directory:
           row = _export_once(name, way, directory)
         yield "export", {**row, "round": number}
@@ -126,14 +128,17 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument("--output", help="A file: all that was measured, JSON.")
   parser.add_argument("--what", default=",".join(_PARTS), help="Parts.")
   parser.add_argument("--models", default=",".join(models.DEFAULT))
+  parser.add_argument("--ways", default=",".join(ways.WAYS))
   parser.add_argument("--repeats", type=int, help=f"{_REPEATS} by default.")
   flags = parser.parse_args(argv)
   names = _known("--models", flags.models, models.CASES)
   parts = _known("--what", flags.what, _PARTS)
+  chosen = _known("--ways", flags.ways, ways.WAYS)
   tables: goals.Tables = {}
   for what in parts:
     repeats = flags.repeats or _REPEATS[what]
-    for table, row in _PARTS[what](names, repeats):
+    more = {"chosen": chosen} if what == "export" else {}
+    for table, row in _PARTS[what](names, repeats, **more):
       tables.setdefault(table, []).append(row)
       print(table, row, flush=True)
   found = list(goals.goals(tables))

@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hub_image_export import arguments
 from hub_image_export.checker.reading.directory_rules import check_files
 from hub_image_export.checker.report import Finding, Findings, Report, in_order
-from hub_image_export.checker.runner import Workers
+from hub_image_export.checker.runner import Worker, Workers
 from hub_image_export.untrusted.archive import ArchiveError, is_archive, unpack
 
 __all__ = [
+  "Begin",
   "DEFAULT_TIMEOUT",
   "Finding",
   "Report",
   "check_module",
   "check_modules",
+  "checked_beside",
   "prepared",
 ]
 
@@ -92,10 +95,41 @@ def check_modules(
 # Those that `check_module` takes.
 _WORKERS = Workers()
 prepared = _WORKERS.prepared
+# Starts the check of a directory, and gives what waits for its report.
+Begin = Callable[[str], Callable[[], Report]]
+
+
+@contextlib.contextmanager
+def checked_beside() -> Iterator[Begin]:
+  """Lets a module be checked while this process does something else.
+
+  The check's process starts at once, and imports TensorFlow. What is not done
+  when the body fails is given up.
+  """
+  with (
+    _WORKERS.one() as worker,
+    concurrent.futures.ThreadPoolExecutor(1) as pool,
+  ):
+
+    def begin(path: str) -> Callable[[], Report]:
+      return pool.submit(_judge, worker, path, False, DEFAULT_TIMEOUT).result
+
+    try:
+      yield begin
+    except BaseException:
+      worker.kill()
+      raise
+
+
+def _judge(worker: Worker, path: str, static: bool, timeout: float) -> Report:
+  """The report of a directory."""
+  findings = Findings()
+  summary = worker.check(path, static, timeout, findings)
+  return Report(path, in_order(findings.all), summary)
 
 
 def _check(path: str, static: bool, timeout: float, workers: Workers) -> Report:
-  findings, summary = Findings(), {}
+  findings = Findings()
   with contextlib.ExitStack() as stack:
     directory = path
     try:
@@ -105,9 +139,9 @@ def _check(path: str, static: bool, timeout: float, workers: Workers) -> Report:
         unpack(path, directory)
       if os.path.isdir(directory):
         worker = stack.enter_context(workers.one())
-        summary = worker.check(directory, static, timeout, findings)
-      else:
-        check_files(path, findings)
+        report = _judge(worker, directory, static, timeout)
+        return dataclasses.replace(report, path=path)
+      check_files(path, findings)
     except ArchiveError as error:
       findings.add(error.rule, error.where, str(error))
-  return Report(path, in_order(findings.all), summary)
+  return Report(path, in_order(findings.all))

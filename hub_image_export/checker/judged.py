@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from hub_image_export import contract
 from hub_image_export.checker.fingerprints import fingerprint
+from hub_image_export.checker.shapes import dims_of
+from hub_image_export.checker.variables import JudgedVariable, read_variable
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import (
   AssetFileDef,
   ImageModuleInfo,
   MetaGraphDef,
   ModuleAttachment,
-  VariableDef,
 )
 from hub_image_export.untrusted.graph import (
   PLACEHOLDER_OPS,
@@ -32,37 +32,8 @@ IMAGE_SIGNATURES = (
   *contract.TASKS,
   *map(contract.bn_hparams_signature, contract.TASKS),
 )
-FLOAT32: int = tf.float32.as_datatype_enum
 _PLAIN_ASSIGNMENTS = frozenset({"Assign", "AssignVariableOp"})
 _GIVEN_FROM_OUTSIDE = VARIABLE_OPS | PLACEHOLDER_OPS
-
-Shape = tuple["int | None", ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class JudgedVariable:
-  """A variable of a variant, as its checkpoint must have it.
-
-  Attributes:
-    name: of its node.
-    key: its name in the checkpoint, where parts of one variable share one.
-    shape: in the checkpoint; None for a variable without a node.
-    dtype: a DataType number; 0 for a variable without a node.
-    elements: how many numbers this variable, or this part of one, holds.
-    initializer: the name of the operation that initializes it.
-    snapshot: the name of the tensor that reads it.
-    part: which part of the value in the checkpoint it holds, as `RestoreV2`
-      takes it; empty for all of it.
-  """
-
-  name: str
-  key: str
-  shape: Shape | None
-  dtype: int
-  elements: int
-  initializer: str
-  snapshot: str
-  part: str
 
 
 class JudgedSignature:
@@ -241,29 +212,7 @@ class JudgedVariant:
 
   def _variables(self, collection: str) -> list[JudgedVariable]:
     values = self._collected(collection, "bytes_list")
-    return [self._variable(VariableDef.FromString(value)) for value in values]
-
-  def _variable(self, definition: VariableDef) -> JudgedVariable:
-    name = key = node_name(definition.variable_name)
-    node = self.graph.nodes.get(name)
-    own_shape = dims(node.attr["shape"].shape) if node is not None else None
-    shape, dtype, part = None, 0, ""
-    if node is not None and node.op in VARIABLE_OPS:
-      shape, dtype = own_shape, node.attr["dtype"].type
-    if definition.HasField("save_slice_info_def"):
-      key = name.rpartition("/")[0]
-      shape = tuple(definition.save_slice_info_def.full_shape)
-      part = _part(definition.save_slice_info_def)
-    return JudgedVariable(
-      name,
-      key,
-      shape,
-      dtype,
-      element_count(own_shape),
-      definition.initializer_name,
-      definition.snapshot_name,
-      part,
-    )
+    return [read_variable(self.graph, value) for value in values]
 
   def parameters(self, names: Iterable[str]) -> int:
     """How many numbers the variables `names` hold."""
@@ -308,44 +257,6 @@ class JudgedVariant:
       return False
     sources = self.graph.ancestors(self.graph.data_inputs(name)[1:])
     return not any(self.graph.op(s) in _GIVEN_FROM_OUTSIDE for s in sources)
-
-
-def _part(slice_info: Any) -> str:
-  """`"4 6 0,2:0,6"`: of the shape, the first two rows."""
-  shape = " ".join(map(str, slice_info.full_shape))
-  ranges = zip(slice_info.var_offset, slice_info.var_shape)
-  return f"{shape} " + ":".join(f"{start},{size}" for start, size in ranges)
-
-
-def element_count(shape: Shape | None) -> int:
-  """The number of elements; 0 for an unknown shape."""
-  return math.prod(size or 0 for size in shape) if shape is not None else 0
-
-
-def dims(shape: Any) -> Shape | None:
-  """A TensorShapeProto as a tuple; None for unknown sizes and ranks."""
-  if shape.unknown_rank:
-    return None
-  return tuple(None if dim.size < 0 else dim.size for dim in shape.dim)
-
-
-def dims_of(info: Any) -> Shape | None:
-  """The shape that a TensorInfo promises; None without one."""
-  return dims(info.tensor_shape) if info is not None else None
-
-
-def shape_text(shape: Shape | None) -> str:
-  """`[?, 224, 224, 3]`."""
-  if shape is None:
-    return "of unknown rank"
-  return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
-
-
-def dtype_name(number: int) -> str:
-  try:
-    return tf.dtypes.as_dtype(number).name
-  except TypeError:
-    return f"type number {number}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable, NamedTuple
 
-from hub_image_export.checker.judged import JudgedModule
+from hub_image_export import contract
+from hub_image_export.checker.judged import JudgedModule, JudgedSignature
 from hub_image_export.checker.judging_objects import (
   OBJECT_GROUPS,
   run_objects,
@@ -38,7 +40,12 @@ from hub_image_export.checker.reading.signature_rules import check_signatures
 from hub_image_export.checker.reading.update_rules import check_updates
 from hub_image_export.checker.reading.variant_rules import check_variants
 from hub_image_export.checker.report import Findings, Found
+from hub_image_export.checker.running import beside
 from hub_image_export.checker.running.behaviour_rules import check_behaviour
+from hub_image_export.checker.running.first_ops import (
+  check_same_scaling,
+  first_ops_of,
+)
 from hub_image_export.checker.running.golden_rules import check_golden
 from hub_image_export.checker.running.penalty_rules import (
   check_penalties,
@@ -200,22 +207,44 @@ def _run_variants(
   for signature in signatures:
     variant = signature.variant
     stage(f"running {variant.where()}")
+    # What is found while hub loads the module counts if that succeeds.
+    loading, draft = None, findings
+    if signature is signatures[0]:
+      loading = beside.begin(functools.partial(_load, spec, signature))
+      draft = findings.draft()
+    found = None
     try:
-      if signature is signatures[0]:
-        load_with_hub(spec, signature)
       with RunningVariant(spec, signature) as running:
         if variant is module.inference:
-          findings.extend(check_behaviour(running, size, findings))
-          findings.extend(_check_golden(running, size, module.directory))
+          draft.extend(check_behaviour(running, size, draft))
+          draft.extend(_check_golden(running, size, module.directory))
         else:
-          findings.extend(check_training(running, size, findings))
-        penalties.append(findings.extend(check_penalties(running, size)))
+          draft.extend(check_training(running, size, draft))
+        found = draft.extend(check_penalties(running, size))
         if variant is variants[-1]:
-          findings.extend(check_gradients(running))
+          draft.extend(check_gradients(running))
     except _TF_ERRORS as error:
-      findings.add("unloadable", variant.where(), _text(error))
+      draft.add("unloadable", variant.where(), _text(error))
+    problem = loading() if loading else ""
+    if problem:
+      findings.add("unloadable", variant.where(), problem)
+      continue
+    findings.accept(draft)
+    penalties += [found] if found is not None else []
   if len(penalties) == 2:
     findings.extend(check_same_penalties(*penalties))
+    inference, train = map(first_ops_of, signatures)
+    place = signatures[1].where(contract.IMAGES)
+    findings.extend(check_same_scaling(inference, train, size, place))
+
+
+def _load(spec: Any, signature: JudgedSignature) -> str:
+  """Why hub.Module does not load the module; empty if it does."""
+  try:
+    load_with_hub(spec, signature)
+  except _TF_ERRORS as error:
+    return _text(error)
+  return ""
 
 
 def _check_golden(

@@ -13,6 +13,9 @@ from hub_image_export.checker.reading.object_rules import (
   check_objects,
   check_reaching_out,
 )
+from hub_image_export.checker.reading.oldest_tensorflow_rules import (
+  check_object_portability,
+)
 from hub_image_export.checker.reading.saved_objects import (
   ReusableModule,
   callables,
@@ -27,6 +30,7 @@ from hub_image_export.checker.running.fine_tuning_rules import (
 from hub_image_export.checker.running.golden_rules import check_golden
 from hub_image_export.checker.running.probe_images import MAX_PIXELS
 from hub_image_export.checker.running.running_object import RunningObject
+from hub_image_export.checker.running.serving_rules import check_served
 from hub_image_export.tensorflow_api.compat import tf
 
 # Errors after which it is not loaded, or there is nothing sensible to call.
@@ -36,7 +40,12 @@ _NOT_TO_BE_RUN = (
   "images-rank", "images-batch-fixed", "images-channels", "channels-first",
   "output-structure", "output-dtype",
 )  # fmt: skip
-OBJECT_GROUPS = (check_reaching_out, check_objects, check_object_manifest)
+OBJECT_GROUPS = (
+  check_reaching_out,
+  check_objects,
+  check_object_portability,
+  check_object_manifest,
+)
 _CALL_ERRORS = (
   tf.errors.OpError, ValueError, TypeError, RuntimeError, LookupError,
   NotImplementedError, AttributeError, AssertionError, OSError,
@@ -77,6 +86,7 @@ def run_objects(
       running = RunningObject(loaded, judged)
       tasks[judged.task or ""] = running
       findings.extend(check_plain_calls(running, size, findings))
+      findings.extend(check_served(loaded, running, size))
       findings.extend(check_training_calls(running, size, findings))
       findings.extend(check_object_gradients(running, size))
       if not findings.has("penalty-ill-formed"):

@@ -88,6 +88,19 @@ class Findings:
         return end.value
       self.add(*problem)
 
+  def draft(self) -> Findings:
+    """A copy that tells nobody, to be accepted or dropped."""
+    draft = Findings()
+    draft.all, draft.omitted = list(self.all), self.omitted.copy()
+    draft._seen, draft._per_rule = set(self._seen), self._per_rule.copy()
+    return draft
+
+  def accept(self, draft: Findings) -> None:
+    """Takes over what a draft of these has more."""
+    for finding in draft.all[len(self.all) :]:
+      self.add(finding.rule, finding.where, finding.message, finding.severity)
+    self.omitted = draft.omitted
+
   def has(self, *names: str, severity: str = rules.ERROR) -> bool:
     """Whether one of the rules `names` was broken with `severity`."""
     return any(f.rule in names and f.severity == severity for f in self.all)

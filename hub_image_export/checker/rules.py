@@ -39,14 +39,14 @@ RULES = {
   "no-inference-variant": Rule(ERROR, "F2"),
   "unknown-variant": Rule(ERROR, "F2"),
   "variables-differ": Rule(ERROR, "F3"),
-  "trainable-differ": Rule(ERROR, "F3"),
+  "trainable-differ": Rule(ERROR, "F3, T9"),
   "width-differs": Rule(ERROR, "C3, C6, T4, T5"),
   "signatures-differ": Rule(ERROR, "C10, H1"),
   "train-variant-pointless": Rule(ERROR, "F2"),
   # Signatures.
   "no-default-signature": Rule(ERROR, "C1, T14"),
   "no-task-signature": Rule(ERROR, "C1, C2, C6, T12"),
-  "default-differs": Rule(ERROR, "C9, C10"),
+  "default-differs": Rule(ERROR, "C9, C10, T14"),
   "extra-input": Rule(ERROR, "C2, C6, H1"),
   # Calls and objects of the TF2 format.
   "not-callable": Rule(ERROR, "T1, T12"),
@@ -80,7 +80,7 @@ RULES = {
   "batch-dependent": Rule(ERROR, "C14"),
   "size-dependent": Rule(ERROR, "C3, C15"),
   "input-ignored": Rule(ERROR, "C4"),
-  "range-suspicious": Rule(WARNING, "C12"),
+  "range-suspicious": Rule(WARNING, "C12, T2"),
   "golden-differs": Rule(ERROR, "F6"),
   # Fine-tuning.
   "no-update-ops": Rule(ERROR, "F4, T6"),

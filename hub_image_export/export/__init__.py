@@ -3,6 +3,6 @@
 
 `assembly.build` is what all builders do; `spec` is the module that they give,
 `exporting` the procedure that puts it on the disk. The room takes from
-`tracing`, `sources`, `graph`, `weights`, `checker` (only `check_module`),
+`tracing`, `sources`, `graph`, `weights`, `checker` (only that it checks),
 `files` and what stands below them.
 """

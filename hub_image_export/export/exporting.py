@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 from absl import logging
 
 from hub_image_export import progress
 from hub_image_export.arguments import called
-from hub_image_export.checker import Report, check_module, prepared
+from hub_image_export.checker import Begin, Report, checked_beside
 from hub_image_export.errors import CheckError
 from hub_image_export.export import formats, golden, manifest, verification
 from hub_image_export.export.formats import Format
@@ -42,12 +43,11 @@ def export(
     spec: an `ImageModuleSpec`.
     module_format: that of the module.
   """
-  with (
-    prepared() if check else contextlib.nullcontext(),
-    full_collections_paused(),
-  ):
+  beside: contextlib.AbstractContextManager[Begin | None]
+  beside = checked_beside() if check else contextlib.nullcontext()
+  with beside as begin_check, full_collections_paused():
     return run_eagerly(
-      lambda: _export(spec, path, overwrite, verify, check, module_format)
+      lambda: _export(spec, path, overwrite, verify, begin_check, module_format)
     )
 
 
@@ -57,13 +57,24 @@ def _export(
   path: str | os.PathLike[str],
   overwrite: bool,
   verify: bool,
-  check: bool,
+  begin_check: Begin | None,
   module_format: Format,
 ) -> Summary:
   function, interface = spec.function, spec.interface
   _tell_of_initial_values(function)
   summary = Summary.start(spec, module_format)
   staging = Staging(path, overwrite=overwrite)
+  report: Callable[[], Report] | None = None
+
+  def complete(module: Any = None) -> None:
+    """The last files; they are checked while verification goes on."""
+    nonlocal report
+    if module is not None:
+      size = interface.height, interface.width
+      golden.record(manifest.extra_assets(staging.path), module, size)
+    manifest.write_manifest(staging.path, function, interface)
+    report = begin_check and begin_check(staging.path)
+
   checkpoint_writer.check_finite(function.variables)
   with staging:
     with summary.phase("write"):
@@ -73,15 +84,22 @@ def _export(
       if verify:
         progress.tell("Verifying the module")
         with summary.phase("verify"):
-          verified = _verify(staging.path, spec, module_format)
+          verified = verification.verify(
+            staging.path,
+            function,
+            interface,
+            then=complete,
+            loader=module_format.loader(),
+          )
           summary.differences = verified.differences
           summary.notes = verified.notes
-      with summary.phase("manifest"):
-        manifest.write_manifest(staging.path, function, interface)
-    if check:
+      else:
+        with summary.phase("manifest"):
+          complete()
+    if report is not None:
       progress.tell("Checking the module")
       with summary.phase("check"):
-        summary.report = _check(staging.path)
+        summary.report = _without_errors(report())
     summary.finish(os.fspath(path), staging.path, verified=verify)
     staging.commit()
   return summary
@@ -105,23 +123,7 @@ def _tell_of_initial_values(function: Any) -> None:
     )
 
 
-def _verify(
-  path: str, spec: ModuleSpec, module_format: Format
-) -> verification.Verification:
-  """Verifies the module, and lets it give its golden example."""
-  size = spec.interface.height, spec.interface.width
-  extra = manifest.extra_assets(path)
-  return verification.verify(
-    path,
-    spec.function,
-    spec.interface,
-    then=lambda module: golden.record(extra, module, size),
-    loader=module_format.loader(),
-  )
-
-
-def _check(path: str) -> Report:
-  report = check_module(path)
+def _without_errors(report: Report) -> Report:
   if report.errors:
     found = "; ".join(
       f"{finding.rule}: {finding.message}" for finding in report.errors[:5]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,8 @@ def verify(
     path: the module's directory.
     function: of which it was made.
     interface: likewise.
-    then: called with the loaded inference variant if all was found good.
+    then: called with the inference variant when it is loaded, in another
+      thread, before anything is compared.
     loader: has `inference` and `training_step`, of the module's format.
 
   Raises:
@@ -111,11 +112,7 @@ class _Verifier:
     with contextlib.ExitStack() as stack:
       # The source runs in this thread: it may hold locks, and know scopes.
       beside = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
-      loading = beside.submit(
-        lambda: stack.enter_context(
-          self._loader.inference(self._path, self._function, self._interface)
-        )
-      )
+      loading = beside.submit(lambda: stack.enter_context(self._loaded(then)))
       step = None
       if trains:
         step = beside.submit(self._module_step, images, objective)
@@ -126,11 +123,18 @@ class _Verifier:
         if objective is not None and not source.gradients:
           step, objective = beside.submit(self._module_step, images, None), None
         differences += self._training(step.result(), source, images, objective)
-      if then is not None:
-        then(loading.result())
     return Verification(
       differences, list(dict.fromkeys([*self._notes, *self._source.notes]))
     )
+
+  @contextlib.contextmanager
+  def _loaded(self, then: Callable[[Any], None] | None) -> Iterator[Any]:
+    with self._loader.inference(
+      self._path, self._function, self._interface
+    ) as module:
+      if then is not None:
+        then(module)
+      yield module
 
   def _inference(
     self,

@@ -88,7 +88,7 @@ def load() -> None:
   for name in (
     "defects_behaviour", "defects_files", "defects_fine_tuning",
     "defects_manifest", "defects_objects", "defects_signatures",
-    "good_modules",
+    "defects_silent", "good_modules", "good_odd_modules",
   ):  # fmt: skip
     importlib.import_module(f"tests.checker.{name}")
 

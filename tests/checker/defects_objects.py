@@ -255,6 +255,74 @@ warns(
 )
 
 
+def _hardly_answers(net, x, training):
+  """The weights expect 0 to 255, and no op shows it."""
+  x = net.normalize(tf.nn.conv2d(x, net.kernel, 2, "SAME"), training)
+  return 1000.0 + tf.reduce_mean(tf.nn.relu(x), [1, 2])
+
+
+warns(
+  "range-suspicious",
+  divided_twice=_taking(lambda x: x / 255.0),
+  mean_of_bytes=_taking(lambda x: x - tf.constant([123.7, 116.8, 103.9])),
+  hardly_answers=features(_hardly_answers),
+)
+
+
+def _trains_other_weights(net, x, training):
+  factor = net.bias if training else net.head
+  return net.features(x, training) * tf.reduce_sum(factor)
+
+
+def _mean_of_the_batch(net, x, training):
+  x = net.features(x, training)
+  return tf.reduce_mean(x, 0, keepdims=True) + 0.0 * x if training else x
+
+
+def _one_dead_average(net, x, training):
+  if not training:
+    return net.features(x, False)
+  net.variance.assign_sub(0.0 * net.variance)
+  net.mean.assign_sub(0.01 * (net.mean - tf.reduce_mean(x)))
+  return net.features(x, False)
+
+
+breaks(
+  "trainable-differ",
+  trains_other_weights=features(
+    _trains_other_weights, more=lambda net: [net.head, net.bias]
+  ),
+)
+breaks("input-ignored", mean_of_the_batch=features(_mean_of_the_batch))
+breaks("update-ops-dead", one_dead_average=features(_one_dead_average))
+warns(
+  "range-suspicious",
+  scaled_otherwise_in_training=features(
+    lambda net, x, t: net.features(0.5 * x + 0.5 if t else x, t)
+  ),
+)
+
+
+def _on_a_gpu(net, x, training):
+  with tf.device("/device:GPU:0"):
+    return net.features(x, training)
+
+
+warns("device-pinned", on_a_gpu=features(_on_a_gpu))
+
+
+def _serving(result):
+  """Options: the features served otherwise."""
+  return dict(serve=lambda obj: lambda images: result(obj.__call__(images)))
+
+
+warns(
+  "default-differs",
+  serves_a_softmax=_serving(tf.nn.softmax),
+  serves_one_number=_serving(lambda x: {"best": tf.reduce_max(x, 1)}),
+)
+
+
 def _noisy(change):
   return features(
     lambda net, x, t: change(net.features(x, t)) if t else net.features(x, t)
@@ -504,6 +572,9 @@ def _nested(net):
 
 good(
   features=dict(),
+  serves_by_another_name=_serving(lambda x: {"output_0": x}),
+  serves_more=_serving(lambda x: {"default": x, "best": tf.argmax(x, 1)}),
+  scaled_by_a_constant=_taking(lambda x: (x - 0.45) / 0.225),
   classifier=scores(lambda x: x),
   two_tasks=dict(make=_two_tasks),
   any_size=dict(
@@ -515,6 +586,9 @@ good(
   frozen_batch_norm=features(_frozen),
   calls_a_function=dict(make=_nested),
   no_penalties=_set(regularization_losses=lambda obj, net: []),
+  penalized_weights_left_out=_set(
+    trainable_variables=lambda obj, net: obj.trainable_variables[1:]
+  ),
   some_weights_left_out=_set(
     trainable_variables=lambda obj, net: obj.trainable_variables[:1]
   ),

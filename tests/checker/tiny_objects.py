@@ -136,9 +136,13 @@ def build(
   make: Callable[[Network], Any] = features_object,
   change: Callable[[Any, Network], Any] = lambda obj, net: None,
   size: int | None = 8,
+  serve: Callable[[Any], Any] = lambda obj: None,
 ) -> str:
-  """Saves what `make` gives of a network, after `change`; returns `path`."""
+  """Saves what `make` gives of a network, after `change`; returns `path`.
+
+  `serve` gives another function of an object to be served.
+  """
   net = Network()
   obj = make(net)
   change(obj, net)
-  return save(obj, path, size)
+  return save(obj, path, size, serve(obj))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 
 from hub_image_export import checker
 from hub_image_export.checker import check_module, check_modules, runner
+from hub_image_export.checker.judging import check
+from hub_image_export.checker.report import Findings, Report, in_order
 from hub_image_export.checker.runner import Workers
-from tests.checker import tiny
+from tests.checker import corpus, tiny
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,18 @@ def test_a_prepared_process_is_used_and_ended(module, started):
   assert not os.path.exists(started[1]._folder.name)
 
 
+def test_a_module_is_checked_beside_other_work(module, started):
+  with checker.checked_beside() as begin:
+    report = begin(module)
+    (worker,) = started
+    assert report().to_json() == check_module(module).to_json()
+  assert worker.ended
+  with contextlib.suppress(KeyError), checker.checked_beside() as begin:
+    begin(module)
+    raise KeyError
+  assert all(worker.ended for worker in started)
+
+
 def test_the_process_has_no_threads_and_no_keras_when_it_forks():
   """A lock that another thread holds would never open in a fork."""
   code = (
@@ -114,3 +129,22 @@ def test_the_process_has_no_threads_and_no_keras_when_it_forks():
     text=True,
   )
   assert done.stdout.split() == ["1", "False", "Dense"], done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_it_finds_what_is_found_with_keras_in_another(tmp_path):
+  """The whole corpus; what is no directory is not judged in a process."""
+  corpus.load()
+  makers = [
+    *itertools.chain(*corpus.DEFECTS.values(), *corpus.WARNINGS.values())
+  ]
+  paths = []
+  for number, maker in enumerate([*makers, *corpus.GOOD]):
+    paths.append(str(tmp_path / f"{number}_{maker.__name__}"))
+    maker(paths[-1])
+  paths = list(filter(os.path.isdir, paths))
+  for apart in check_modules(paths, static=False, timeout=100.0, jobs=2):
+    findings = Findings()
+    summary = check(apart.path, False, findings, lambda stage: None)
+    here = Report(apart.path, in_order(findings.all), summary)
+    assert apart.to_json() == here.to_json()

@@ -62,7 +62,7 @@ def run_program(python, program, directory, path=""):
 
   Args:
     python: the interpreter, such as that of TensorFlow 1.15.
-    program: a file of this folder.
+    program: a file, as seen from this folder.
     directory: what it works in, and leaves results in.
     path: what the interpreter imports from beside its own packages.
 
@@ -70,7 +70,7 @@ def run_program(python, program, directory, path=""):
     The directory.
   """
   done = subprocess.run(
-    [python, f"tests/support/{program}", str(directory)],
+    [python, str(_ROOT / "tests/support" / program), str(directory)],
     cwd=_ROOT,
     env={**os.environ, "PYTHONPATH": str(path)},
     capture_output=True,

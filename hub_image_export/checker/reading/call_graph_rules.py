@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from hub_image_export import contract
-from hub_image_export.checker.reading.noise_rules import find_noise
-from hub_image_export.checker.reading.output_rules import FEATURES_EXPECTED
+from hub_image_export.checker.reading.noise_rules import find_noise, innermost
+from hub_image_export.checker.reading.output_rules import check_last_op
 from hub_image_export.checker.reading.saved_objects import (
   Callable,
   SavedObjects,
@@ -14,13 +14,7 @@ from hub_image_export.checker.reading.saved_objects import (
 )
 from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.untrusted.graph import (
-  Graph,
-  body,
-  function_names,
-  node_name,
-  output_index,
-)
+from hub_image_export.untrusted.graph import Graph, body
 
 _RESOURCE: int = tf.resource.as_datatype_enum
 
@@ -100,8 +94,15 @@ def _check_averages(judged: Callable) -> Found:
       used.setdefault(mode, set()).update(trace.captured)
   if len(used) < 2:
     return
-  for node in sorted(used[False] - used[True]):
-    if objects.is_variable(node) and not objects.is_trainable(node):
+  for node in sorted(filter(objects.is_variable, used[False] - used[True])):
+    if objects.is_trainable(node):
+      text = (
+        f"{objects.variable_name(node)} is what inference computes with, and "
+        "a call with training=True does not; expected that consumers "
+        "fine-tune what they use. Use it in both."
+      )
+      yield "trainable-differ", judged.where(), text
+    else:
       text = (
         f"{objects.variable_name(node)} is what inference computes with, and "
         f"a call with training=True neither uses nor updates it; expected "
@@ -111,47 +112,26 @@ def _check_averages(judged: Callable) -> Found:
 
 
 def _check_result(judged: Callable, trace: Trace) -> Found:
-  found = _result(judged.objects, trace.name)
+  found = result(judged.objects, trace.name)
   if found is None:
     return
   graph, tensor, fed = found
   is_inference = not trace.options.get(contract.TRAINING)
   place = judged.where("result")
   yield from find_noise(graph, tensor, fed, is_inference, place)
-  source = node_name(graph.behind_forwarding(tensor))
-  op, comes = graph.op(source), f"It comes from the {graph.op(source)} {source}"
-  if op in ("Softmax", "Sigmoid") and judged.is_classifier:
-    text = f"{comes}; expected logits. Give what goes into it."
-    yield "probabilities", place, text
-  elif op == "Softmax":
-    yield "probabilities", place, f"{comes}; {FEATURES_EXPECTED}", "warning"
-  elif op in ("Relu", "Relu6", "Softplus") and judged.is_classifier:
-    text = (
-      f"{comes}, which gives no negative numbers; expected linear scores. Give "
-      "what goes into it."
-    )
-    yield "probabilities", place, text, "warning"
+  yield from check_last_op(graph, tensor, place, judged.is_classifier)
 
 
-def _result(
+def result(
   objects: SavedObjects, name: str
 ) -> tuple[Graph, str, list[str]] | None:
   """The function in which the first result is computed, and its arguments."""
-  index, seen = 0, set()
-  functions = objects.graph.functions
-  while name in functions and name not in seen:
-    seen.add(name)
-    function = functions[name]
-    outputs = function.signature.output_arg
-    if index >= len(outputs) or outputs[index].name not in function.ret:
-      return None
-    graph, tensor = body(function), function.ret[outputs[index].name]
-    tensor = graph.behind_forwarding(tensor)
-    node = graph.nodes.get(node_name(tensor))
-    called = [f for f in function_names(node) if f in functions] if node else []
-    if len(called) != 1:
-      arguments = function.signature.input_arg
-      fed = [a.name for a in arguments if a.type != _RESOURCE]
-      return graph, function.ret[outputs[index].name], fed
-    name, index = called[0], output_index(tensor)
-  return None
+  function = objects.graph.functions.get(name)
+  if function is None or not function.signature.output_arg:
+    return None
+  output = function.signature.output_arg[0].name
+  if output not in function.ret:
+    return None
+  arguments = function.signature.input_arg
+  fed = [a.name for a in arguments if a.type != _RESOURCE]
+  return innermost(objects.graph, body(function), function.ret[output], fed)

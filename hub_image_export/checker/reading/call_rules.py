@@ -3,16 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import (
-  FLOAT32,
-  Shape,
-  dtype_name,
-  shape_text,
-)
 from hub_image_export.checker.reading.saved_objects import (
   CALL,
   Callable,
@@ -20,6 +13,10 @@ from hub_image_export.checker.reading.saved_objects import (
   Spec,
   Trace,
   is_plain,
+)
+from hub_image_export.checker.reading.tensor_rules import (
+  check_image_tensor,
+  check_result_tensor,
 )
 from hub_image_export.checker.report import Found
 
@@ -130,10 +127,9 @@ def _check_without_training(
     yield "call-arguments", judged.where(near[0]), text
     return
   objects = judged.objects
-  captured = {n for trace in call.traces for n in trace.captured}
   averages = [
     n
-    for n in captured
+    for n in call.captured
     if objects.is_variable(n)
     and not objects.is_trainable(n)
     and "moving_" in objects.variable_name(n)
@@ -196,25 +192,7 @@ def _check_images(judged: Callable, images: Any) -> Found:
     )
     yield "images-missing", place, text
     return
-  if images.dtype != FLOAT32:
-    text = (
-      f"Got {dtype_name(images.dtype)}; expected float32 in [0, 1]. Cast and "
-      "scale inside the module."
-    )
-    yield "images-dtype", place, text
-  shape = images.shape
-  text = f"Got the shape {shape_text(shape)}; expected [?, height, width, 3]."
-  if shape is None or len(shape) != 4:
-    yield "images-rank", place, f"{text} Reshape inside the module."
-    return
-  if shape[0] is not None:
-    advice = "Leave the batch size unknown when it is traced."
-    yield "images-batch-fixed", place, f"{text} {advice}"
-  if shape[3] != contract.NUM_CHANNELS and shape[1] == contract.NUM_CHANNELS:
-    advice = "Take channels_last images and transpose inside the module."
-    yield "channels-first", place, f"{text} {advice}"
-  elif shape[3] != contract.NUM_CHANNELS:
-    yield "images-channels", place, f"{text} Take RGB images, known as such."
+  yield from check_image_tensor(images.dtype, images.shape, place)
 
 
 def _check_result(judged: Callable, call: SavedFunction, trace: Trace) -> Found:
@@ -232,31 +210,4 @@ def _check_result(judged: Callable, call: SavedFunction, trace: Trace) -> Found:
     )
     yield "output-structure", place, text
     return
-  if result.dtype != FLOAT32:
-    text = (
-      f"Got {dtype_name(result.dtype)}; expected a dense float32 tensor. Cast "
-      "it inside the module."
-    )
-    yield "output-dtype", place, text
-  yield from ((*problem,) for problem in _shape_problems(result.shape, place))
-
-
-def _shape_problems(
-  shape: Shape | None, place: str
-) -> Iterator[tuple[str, str, str]]:
-  text = f"Got the shape {shape_text(shape)}; expected [?, width]."
-  if shape is None or len(shape) != 2:
-    advice = (
-      "Pool or flatten the spatial dimensions, and let the rank be known."
-    )
-    yield "output-rank", place, f"{text} {advice}"
-    return
-  if shape[0] is not None:
-    advice = "Let the batch size follow the input's."
-    yield "output-batch-fixed", place, f"{text} {advice}"
-  if shape[1] is None:
-    advice = (
-      "The width must be a constant; set it with a reshape, or pool over "
-      "height and width."
-    )
-    yield "output-width-unknown", place, f"{text} {advice}"
+  yield from check_result_tensor(result.dtype, result.shape, place)

@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import (
-  JudgedModule,
-  JudgedVariable,
-  JudgedVariant,
-  dtype_name,
-  element_count,
-)
+from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.report import Found
+from hub_image_export.checker.shapes import dtype_name, element_count
+from hub_image_export.checker.variables import JudgedVariable
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import VARIABLE_OPS
 

@@ -6,12 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import (
-  JudgedModule,
-  JudgedSignature,
-  dims_of,
-)
+from hub_image_export.checker.judged import JudgedModule, JudgedSignature
 from hub_image_export.checker.report import clean
+from hub_image_export.checker.shapes import dims_of
 
 _MAX_ENDPOINTS = 1000
 

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
-  FLOAT32,
   JudgedModule,
   JudgedSignature,
   JudgedVariant,
+)
+from hub_image_export.checker.report import Found
+from hub_image_export.checker.shapes import (
+  FLOAT32,
   dims_of,
   dtype_name,
   shape_text,
 )
-from hub_image_export.checker.report import Found
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, Graph, node_name
@@ -67,6 +69,14 @@ def _check_placeholders(variant: JudgedVariant) -> Found:
         )
         yield "unfed-placeholder", signature.where(what), text
   losses = variant.collection(contract.REGULARIZATION_LOSSES)
+  for loss in losses:
+    if not variant.graph.ancestors([loss]) & variant.variables.keys():
+      text = (
+        "It depends on no variable; expected a penalty of weights, which "
+        "training lessens. Compute it from them, or leave it out."
+      )
+      place = variant.where(f"{contract.REGULARIZATION_LOSSES}, {loss}")
+      yield "penalty-ill-formed", place, text
   for name in _unfed(variant.graph, losses, ()):
     text = (
       f"A loss depends on the placeholder {name}; expected weights alone, as "

@@ -11,7 +11,7 @@ from typing import Any
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedModule, JudgedVariant
 from hub_image_export.checker.report import Found
-from hub_image_export.untrusted.graph import node_name
+from hub_image_export.untrusted.graph import Graph, node_name
 from hub_image_export.untrusted.op_effects import is_known, reaches_out
 
 _FILE_TABLES = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
@@ -27,7 +27,7 @@ def check_hermetic(module: JudgedModule) -> Found:
     yield from _check_ops(variant)
     yield from _check_collections(variant)
     yield from _check_paths(variant)
-    yield from _check_devices(variant)
+    yield from check_devices(variant.graph, variant.where())
     yield from _check_cycles(variant)
 
 
@@ -111,15 +111,15 @@ def _check_paths(variant: JudgedVariant) -> Found:
       yield "not-hermetic", place, text, "warning"
 
 
-def _check_devices(variant: JudgedVariant) -> Found:
-  devices = {node.device for node in variant.graph.all_nodes()}
+def check_devices(graph: Graph, place: str) -> Found:
+  devices = {node.device for node in graph.all_nodes()}
   elsewhere = sorted(d for d in devices if not _ANYWHERE.fullmatch(d))
   if elsewhere:
     text = (
       f"Got nodes placed on {elsewhere[:5]}; expected none, so that the module "
       "runs on any machine. Clear the devices."
     )
-    yield "device-pinned", variant.where(), text
+    yield "device-pinned", place, text
 
 
 def _check_cycles(variant: JudgedVariant) -> Found:

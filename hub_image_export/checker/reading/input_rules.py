@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
-  FLOAT32,
   JudgedModule,
   JudgedSignature,
   JudgedVariant,
-  Shape,
-  dims_of,
-  dtype_name,
-  shape_text,
 )
 from hub_image_export.checker.reading.near_misses import hint
+from hub_image_export.checker.reading.tensor_rules import (
+  check_image_tensor,
+  is_channels_first,
+)
 from hub_image_export.checker.report import Found
+from hub_image_export.checker.shapes import dims_of
 
 
 def check_inputs(module: JudgedModule) -> Found:
@@ -43,30 +43,7 @@ def _check_images(signature: JudgedSignature) -> Found:
     text = "Got a sparse or composite tensor; expected a dense one."
     yield "images-sparse", place, text
     return
-  if info.dtype != FLOAT32:
-    text = (
-      f"Got {dtype_name(info.dtype)}; expected float32 in [0, 1]. Cast and "
-      "scale inside the module."
-    )
-    yield "images-dtype", place, text
-  shape = dims_of(info)
-  text = f"Got the shape {shape_text(shape)}; expected [?, height, width, 3]."
-  if shape is None or len(shape) != 4:
-    yield "images-rank", place, f"{text} Reshape inside the module."
-    return
-  if shape[0] is not None:
-    advice = "Leave the batch size unknown when the graph is built."
-    yield "images-batch-fixed", place, f"{text} {advice}"
-  if _is_channels_first(shape):
-    advice = "Take channels_last images and transpose inside the module."
-    yield "channels-first", place, f"{text} {advice}"
-  elif shape[3] != contract.NUM_CHANNELS:
-    yield "images-channels", place, f"{text} Take RGB images, known as such."
-
-
-def _is_channels_first(shape: Shape) -> bool:
-  channels = contract.NUM_CHANNELS
-  return shape[3] != channels and shape[1] == channels
+  yield from check_image_tensor(info.dtype, dims_of(info), place)
 
 
 def _check_layout(variant: JudgedVariant) -> Found:
@@ -86,7 +63,7 @@ def _check_size(signature: JudgedSignature) -> Found:
   shape = dims_of(signature.inputs.get(contract.IMAGES))
   if attached is None or shape is None or len(shape) != 4:
     return
-  if _is_channels_first(shape):
+  if is_channels_first(shape):
     return  # Said already, and its height stands elsewhere.
   fixed = shape[1:3]
   if any(f is not None and f != a for f, a in zip(fixed, attached)):

@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature
 from hub_image_export.checker.report import Found
-from hub_image_export.untrusted.graph import Graph, is_random, node_name
+from hub_image_export.untrusted.graph import (
+  Graph,
+  body,
+  function_names,
+  is_random,
+  node_name,
+  output_index,
+)
 
 _PRODUCTS = frozenset({"Mul", "RealDiv", "Select", "SelectV2"})
 _SUMS = frozenset(
@@ -40,7 +47,45 @@ def check_noise(signature: JudgedSignature, tensor: str) -> Found:
   fed = map(node_name, signature.input_tensors)
   is_inference = variant.tags == contract.INFERENCE_TAGS
   place = signature.where(f'output "{contract.DEFAULT_OUTPUT}"')
-  yield from find_noise(variant.graph, tensor, fed, is_inference, place)
+  found = innermost(variant.graph, variant.graph, tensor, list(fed))
+  yield from find_noise(*found, is_inference, place)
+
+
+def innermost(
+  library: Graph, graph: Graph, tensor: str, fed: list[str]
+) -> tuple[Graph, str, list[str]]:
+  """Where `tensor` is computed: a graph or function, and what it is given.
+
+  Args:
+    library: has the functions.
+    graph: that `tensor` is in.
+    tensor: what is computed.
+    fed: the nodes that stand for images, and what else callers give.
+
+  Returns:
+    All three within the function that a call is of, or as they were.
+  """
+  seen: set[str] = set()
+  while True:
+    source = graph.behind_forwarding(tensor)
+    call = graph.nodes.get(node_name(source))
+    names = function_names(call) if call is not None else []
+    called = [name for name in names if name in library.functions]
+    if len(called) != 1 or called[0] in seen:
+      return graph, tensor, fed
+    seen.add(called[0])
+    function = library.functions[called[0]]
+    outputs, index = function.signature.output_arg, output_index(source)
+    if index >= len(outputs) or outputs[index].name not in function.ret:
+      return graph, tensor, fed
+    given = _values_from(graph, graph.readers(graph.nodes), fed)
+    arguments = [a.name for a in function.signature.input_arg]
+    fed = [
+      argument
+      for argument, t in zip(arguments, graph.data_inputs(node_name(source)))
+      if node_name(t) in given
+    ]
+    graph, tensor = body(function), function.ret[outputs[index].name]
 
 
 def find_noise(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub_image_export.checker.judged import dims, element_count
 from hub_image_export.checker.reading.manifest_rules import (
   compare_with_manifest,
   stated_image_size,
@@ -17,6 +16,7 @@ from hub_image_export.checker.reading.saved_objects import (
   callables,
 )
 from hub_image_export.checker.report import Found, clean
+from hub_image_export.checker.shapes import dims, element_count
 
 # Where nothing tells: most image models were trained with it.
 _USUAL_SIDE = 224

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import FLOAT32
 from hub_image_export.checker.reading.call_graph_rules import (
   check_graphs,
   check_signatures,
 )
 from hub_image_export.checker.reading.call_rules import check_call
+from hub_image_export.checker.reading.graph_rules import check_devices
 from hub_image_export.checker.reading.near_misses import is_misspelt
 from hub_image_export.checker.reading.saved_objects import (
   Callable,
@@ -20,6 +20,7 @@ from hub_image_export.checker.reading.saved_objects import (
   is_plain,
 )
 from hub_image_export.checker.report import Found
+from hub_image_export.checker.shapes import FLOAT32
 from hub_image_export.untrusted import saved_models
 
 _VARIABLES, _TRAINABLE = "variables", "trainable_variables"
@@ -53,6 +54,7 @@ def check_objects(module: ReusableModule) -> Found:
       yield from _check_penalties(judged)
       yield from _check_widths(judged)
       yield from check_graphs(judged)
+  yield from check_devices(objects.graph, "")
   yield from _check_names(objects)
   yield from check_signatures(objects)
 
@@ -93,9 +95,8 @@ def _check_lists(judged: Callable) -> Found:
 
 def _captured(judged: Callable) -> set[int]:
   """The variables that some call uses."""
-  traces = judged.call.traces if judged.call else ()
-  objects = judged.objects
-  return {n for t in traces for n in t.captured if objects.is_variable(n)}
+  captured = judged.call.captured if judged.call else ()
+  return set(filter(judged.objects.is_variable, captured))
 
 
 def _check_variables(judged: Callable) -> Found:
@@ -139,6 +140,8 @@ def _check_penalties(judged: Callable) -> Found:
       problem = f"Got a function of {names}"
     elif not function.traces:
       problem = "Got a function that was never traced"
+    elif not any(map(objects.is_variable, function.captured)):
+      problem = "Got a function that uses no variable"
     else:
       results = [t.result for t in function.traces]
       if any(r != Spec((), FLOAT32) for r in results):

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from hub_image_export import contract
 from hub_image_export.checker.judged import (
-  FLOAT32,
   JudgedModule,
   JudgedSignature,
   JudgedVariant,
-  dims_of,
-  dtype_name,
-  shape_text,
 )
 from hub_image_export.checker.reading.near_misses import hint
 from hub_image_export.checker.reading.noise_rules import check_noise
+from hub_image_export.checker.reading.tensor_rules import check_result_tensor
 from hub_image_export.checker.report import Found
-from hub_image_export.untrusted.graph import node_name
+from hub_image_export.checker.shapes import dims_of
+from hub_image_export.untrusted.graph import Graph, node_name
 
 _DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
 _PROBABILITY_OPS = ("Softmax", "Sigmoid")
@@ -35,12 +33,14 @@ def check_outputs(module: JudgedModule) -> Found:
       if signature.tensor is not None:
         yield from check_noise(signature, signature.tensor)
     classifying = classifying_signatures(variant)
-    for signature in classifying:
-      if signature.tensor is not None:
-        yield from _check_logits(signature, signature.tensor)
     for signature in variant.image_signatures:
-      if signature.tensor is not None and signature not in classifying:
-        yield from _check_features(signature, signature.tensor)
+      if signature.tensor is not None:
+        yield from check_last_op(
+          variant.graph,
+          signature.tensor,
+          signature.where(_DEFAULT),
+          signature in classifying,
+        )
     yield from _check_widths_of_a_task(variant)
 
 
@@ -65,27 +65,7 @@ def _check_default_output(signature: JudgedSignature) -> Found:
     yield "output-missing", signature.where(), text
     return
   is_dense = info.WhichOneof("encoding") == "name"
-  if not is_dense or info.dtype != FLOAT32:
-    text = (
-      f"Got {dtype_name(info.dtype)}{'' if is_dense else ', not dense'}; "
-      "expected a dense float32 tensor. Cast it inside the module."
-    )
-    yield "output-dtype", place, text
-  shape = dims_of(info)
-  text = f"Got the shape {shape_text(shape)}; expected [?, width]."
-  if shape is None or len(shape) != 2:
-    advice = "Pool or flatten the spatial dimensions, and let the rank be"
-    yield "output-rank", place, f"{text} {advice} known."
-    return
-  if shape[0] is not None:
-    advice = "Let the batch size follow the input's."
-    yield "output-batch-fixed", place, f"{text} {advice}"
-  if shape[1] is None:
-    advice = (
-      "The width must be a constant of the module; set it with a reshape, or "
-      "pool over height and width."
-    )
-    yield "output-width-unknown", place, f"{text} {advice}"
+  yield from check_result_tensor(info.dtype, dims_of(info), place, is_dense)
 
 
 def _check_endpoints(signature: JudgedSignature) -> Found:
@@ -99,27 +79,23 @@ def _check_endpoints(signature: JudgedSignature) -> Found:
       yield "endpoint-unprefixed", place, text
 
 
-def _check_features(signature: JudgedSignature, tensor: str) -> Found:
-  graph = signature.variant.graph
+def check_last_op(
+  graph: Graph, tensor: str, place: str, is_classifier: bool
+) -> Found:
+  """What a result comes from: scores are linear, features no distribution."""
   source = node_name(graph.behind_forwarding(tensor))
-  if graph.op(source) == "Softmax":
-    text = f"It comes from the Softmax {source}; {FEATURES_EXPECTED}"
-    yield "probabilities", signature.where(_DEFAULT), text, "warning"
-
-
-def _check_logits(signature: JudgedSignature, tensor: str) -> Found:
-  graph, place = signature.variant.graph, signature.where(_DEFAULT)
-  source = node_name(graph.behind_forwarding(tensor))
-  comes = f"It comes from the {graph.op(source)} {source}"
-  if graph.op(source) in _PROBABILITY_OPS:
+  op, comes = graph.op(source), f"It comes from the {graph.op(source)} {source}"
+  if is_classifier and op in _PROBABILITY_OPS:
     text = f"{comes}; expected logits. Give what goes into it."
     yield "probabilities", place, text
-  elif graph.op(source) in _NEVER_NEGATIVE:
+  elif is_classifier and op in _NEVER_NEGATIVE:
     text = (
       f"{comes}, which gives no negative numbers; expected linear scores. Give "
       "what goes into it."
     )
     yield "probabilities", place, text, "warning"
+  elif op == "Softmax":
+    yield "probabilities", place, f"{comes}; {FEATURES_EXPECTED}", "warning"
 
 
 def _check_widths_of_a_task(variant: JudgedVariant) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import Shape, dims
+from hub_image_export.checker.shapes import Shape, dims
 from hub_image_export.untrusted.graph import Graph
 
 CALL = "__call__"
@@ -79,6 +79,11 @@ class SavedFunction:
     self.traces = [
       _trace(objects, name, names) for name in proto.concrete_functions
     ]
+
+  @property
+  def captured(self) -> set[int]:
+    """The nodes of objects that its traces use."""
+    return {node for trace in self.traces for node in trace.captured}
 
   def parameter(self, name: str) -> Parameter | None:
     return next((p for p in self.parameters if p.name == name), None)

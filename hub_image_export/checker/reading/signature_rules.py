@@ -60,6 +60,13 @@ def _check_tasks(variant: JudgedVariant) -> Found:
     yield "no-task-signature", variant.where(), f"{got} {either}{hints}."
     return
   for task in (task for task in contract.TASKS if task not in names):
+    other = contract.bn_hparams_signature(task)
+    if other in names:
+      text = (
+        f'Got "{other}" without "{task}"; expected both, as consumers without '
+        "hyperparameters ask for the task. Serve it, too."
+      )
+      yield "no-task-signature", variant.where(), text
     # Next to a right name, other names may mean something else.
     for name in sorted(names.keys() - set(IMAGE_SIGNATURES)):
       if is_misspelt(name, task):

@@ -22,6 +22,7 @@ def check_variants(module: JudgedModule) -> Found:
     yield from _check_trainable(ours, theirs)
     for signature in ours.image_signatures:
       yield from _check_signature(signature, theirs)
+  yield from _check_same_weights(inference, train)
   yield from _check_widths_and_penalties(inference, train)
   if not train.collection(contract.UPDATE_OPS) and (
     _fingerprints(inference) == _fingerprints(train)
@@ -79,6 +80,30 @@ def _check_trainable(ours: JudgedVariant, theirs: JudgedVariant) -> Found:
       "consumers fine-tune the same weights. Let them be equal."
     )
     yield "trainable-differ", ours.where(more[0]), text
+
+
+def _check_same_weights(
+  inference: JudgedVariant, train: JudgedVariant
+) -> Found:
+  """Fine-tuning moves the weights that inference computes with.
+
+  There may be more that training alone uses, for auxiliary heads.
+  """
+  weights = set(inference.trainable) & train.variables.keys()
+  left: set[str] = set()
+  for signature in train.image_signatures:
+    other = inference.signatures.get(signature.name)
+    if other is not None and other.tensor and signature.tensor:
+      behind = inference.graph.ancestors([other.tensor])
+      left |= (behind & weights) - train.graph.ancestors([signature.tensor])
+  if left:
+    names = sorted(left)
+    text = (
+      f"Inference computes with it{_and_more(names)}, and the training "
+      "variant does not; expected the same weights in both, so that consumers "
+      "fine-tune what they use. Share them."
+    )
+    yield "trainable-differ", train.where(names[0]), text
 
 
 def _and_more(names: list[str]) -> str:

@@ -8,14 +8,25 @@ import functools
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import JudgedSignature
 from hub_image_export.checker.reading.output_rules import classifying_signatures
 from hub_image_export.checker.report import Findings, Found
-from hub_image_export.checker.running.pixel_range_rules import check_pixel_range
+from hub_image_export.checker.running.answer_rules import (
+  NOT_FINITE,
+  check_default,
+  check_endpoints,
+  check_hyperparameter_answers,
+  check_other_size,
+  check_rows_differ,
+  misshapen,
+)
+from hub_image_export.checker.running.pixel_range_rules import (
+  Ask,
+  check_pixel_range,
+  scaled_pixels,
+)
 from hub_image_export.checker.running.probe_images import (
   KINDS,
   PAIR,
-  ROUNDING,
   SAME,
   distance,
   many_images,
@@ -28,7 +39,7 @@ from hub_image_export.checker.running.score_rules import (
   other_pixels,
   under_other_weights,
 )
-from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted.graph import node_name
 
 _DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
 
@@ -75,11 +86,31 @@ def check_behaviour(
       place = signature.where(_DEFAULT)
       yield from check_features(rows[signature.name], place)
   if not known.has("default-differs"):
-    yield from _check_default(sound, both)
-  yield from _check_other_size(running, size, sound)
+    yield from check_default(sound, both)
+    yield from check_endpoints(running, pair)
+  yield from check_hyperparameter_answers(sound, both)
+  yield from check_other_size(running, size, sound)
   if sound:
-    answers = both[sound[0].name]
-    yield from check_pixel_range(running, sound[0], pair, answers)
+    first = sound[0]
+    yield from check_pixel_range(
+      _first_ops(running),
+      # All outputs: TensorFlow prepares the graph anew for other fetches.
+      lambda images: running.run(running.outputs(), images)[first.name],
+      pair,
+      both[first.name],
+      first.where(contract.IMAGES),
+    )
+
+
+def _first_ops(running: RunningVariant) -> Ask | None:
+  signature = running.variant.image_signatures[0]
+  graph, outputs = running.variant.graph, signature.output_tensors
+  readers = graph.readers(graph.ancestors(outputs))
+  images = node_name(signature.inputs[contract.IMAGES].name)
+  end = scaled_pixels(readers, graph, images)
+  if end == images:
+    return None
+  return functools.partial(running.run, running.tensor(f"{end}:0"))
 
 
 def unsound(
@@ -89,17 +120,12 @@ def unsound(
 
   `more` are the answers to `many_images`.
   """
+  for rows, number in ((both, 2), (more, len(KINDS))):
+    rule, text = misshapen(expected, rows, number)
+    if rule:
+      return rule, text
   if not np.all(np.isfinite(both)):
-    return "not-finite", (
-      "Got NaN or infinity for images in [0, 1]; expected finite numbers. "
-      "Check the weights and the preprocessing."
-    )
-  for values, number, count in ((both, 2, "two"), (more, len(KINDS), "five")):
-    got = f"Got an array of shape {list(values.shape)} for {count} images;"
-    if values.shape[:1] != (number,):
-      return "output-rank", f"{got} expected one row per image."
-    if expected is not None and values.shape[1:] != (expected,):
-      return "width-differs", f"{got} expected {expected} values per image."
+    return NOT_FINITE
   for kind, row in zip(KINDS, more):
     if not np.all(np.isfinite(row)):
       return "not-finite", (
@@ -138,61 +164,4 @@ def check_answers(
       "others."
     )
     yield "batch-dependent", place, text
-  if distance(both[0], both[1]) <= ROUNDING:
-    text = (
-      "Got one answer to two very different images; expected that the output "
-      "depends on `images`. Check what the signature's output is."
-    )
-    yield "input-ignored", place, text
-
-
-def _check_default(
-  sound: list[JudgedSignature], values: dict[str, np.ndarray]
-) -> Found:
-  """C9, by values."""
-  signatures = {signature.name: signature for signature in sound}
-  default = signatures.get(contract.DEFAULT_SIGNATURE)
-  tasks = [task for task in contract.TASKS if task in signatures]
-  if default is None or not tasks:
-    return
-  ours = values[default.name]
-  if all(distance(ours, values[task]) > SAME for task in tasks):
-    text = (
-      f"Got other values than those of {tasks}; expected those of one of them. "
-      "Serve the primary task as `default`."
-    )
-    yield "default-differs", default.where(), text
-
-
-def _check_other_size(
-  running: RunningVariant,
-  size: tuple[int, int],
-  signatures: list[JudgedSignature],
-) -> Found:
-  """C15: who leaves height and width unknown accepts others."""
-  sizes = [s.image_size for s in running.variant.image_signatures]
-  if not signatures or any(size != (None, None) for size in sizes):
-    return
-  height, width = size[0] + size[0] // 4 + 1, size[1] + size[1] // 2 + 1
-  outputs = running.outputs()
-  fetches = {s.name: outputs[s.name] for s in signatures}
-  try:
-    values = running.run(fetches, two_images(height, width)[:1])
-  except tf.errors.OpError as error:
-    text = (
-      f"Images of {height} x {width} fail ({error.message[:200]}); expected "
-      "any size, as height and width are unknown. Fix them."
-    )
-    place = running.variant.where(contract.IMAGES)
-    yield "size-dependent", place, text
-    return
-  for signature in signatures:
-    found, expected = values[signature.name], signature.width
-    if found.shape != (1, expected) or not np.all(np.isfinite(found)):
-      text = (
-        f"Got an array of shape {list(found.shape)} for an image of {height} x "
-        f"{width}; expected [1, {expected}], finite, as for any size. Pool "
-        "over height and width, or fix them."
-      )
-      place = signature.where(contract.DEFAULT_OUTPUT)
-      yield "size-dependent", place, text
+  yield from check_rows_differ(both, place)

@@ -15,6 +15,11 @@ from hub_image_export.checker.running.behaviour_rules import (
   check_answers,
   unsound,
 )
+from hub_image_export.checker.running.first_ops import (
+  check_same_scaling,
+  first_ops,
+)
+from hub_image_export.checker.running.pixel_range_rules import check_pixel_range
 from hub_image_export.checker.running.running_object import (
   RunningObject,
   own_name,
@@ -66,6 +71,11 @@ def check_plain_calls(
   else:
     yield from check_features(answers, place)
   yield from _check_other_size(running, size)
+  scaling, place = first_ops(judged), judged.where(contract.IMAGES)
+  run = scaling.run if scaling else None
+  yield from check_pixel_range(run, running.ask, pair, both, place)
+  in_training = first_ops(judged, training=True)
+  yield from check_same_scaling(scaling, in_training, size, place)
 
 
 def _check_default(
@@ -102,17 +112,20 @@ def _under_other_weights(
 
 def _check_other_size(running: RunningObject, size: tuple[int, int]) -> Found:
   judged = running.judged
-  shapes = [spec.shape for spec in judged.images if isinstance(spec, Spec)]
-  if any(shape is None or shape[1:3] != (None, None) for shape in shapes):
+  specs = [spec for spec in judged.images if isinstance(spec, Spec)]
+  other = probe_images.other_size(
+    size, [(s.shape[1], s.shape[2]) if s.shape else None for s in specs]
+  )
+  if other is None:
     return
-  height, width = size[0] + size[0] // 4 + 1, size[1] + size[1] // 2 + 1
+  height, width = other
   place = judged.where("images")
   try:
     found = running.ask(probe_images.two_images(height, width)[:1])
   except (tf.errors.OpError, ValueError) as error:
     text = (
       f"Images of {height} x {width} fail ({str(error)[:200]}); expected any "
-      "size, as height and width are unknown. Fix them."
+      "size, where the shape leaves it unknown. Fix the size."
     )
     yield "size-dependent", place, text
     return
@@ -120,6 +133,6 @@ def _check_other_size(running: RunningObject, size: tuple[int, int]) -> Found:
     text = (
       f"Got an array of shape {list(found.shape)} for an image of {height} x "
       f"{width}; expected [1, {judged.width}], finite, as for any size. Pool "
-      "over height and width, or fix them."
+      "over height and width, or fix the size."
     )
     yield "size-dependent", judged.where("result"), text

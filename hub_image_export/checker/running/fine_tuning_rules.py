@@ -14,12 +14,19 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.reading.call_graph_rules import written
+from hub_image_export.checker.reading.saved_objects import is_plain
 from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running import probe_images
+from hub_image_export.checker.running.answer_rules import (
+  NOT_FINITE,
+  check_rows_differ,
+  misshapen,
+)
 from hub_image_export.checker.running.running_object import (
   RunningObject,
   own_name,
 )
+from hub_image_export.checker.running.score_rules import check_no_distribution
 from hub_image_export.tensorflow_api.compat import tf
 
 _MOMENTUM = contract.BATCH_NORM_MOMENTUM
@@ -39,18 +46,16 @@ def check_training_calls(
   answers = running.ask(pair, training=True)
   judged = running.judged
   moved = running.moved(before)
-  if judged.width and answers.shape != (2, judged.width):
-    text = (
-      f"Got an array of shape {list(answers.shape)} for two images with "
-      f"training=True; expected [2, {judged.width}], as without."
-    )
-    yield "width-differs", judged.where("result"), text
-  elif not np.all(np.isfinite(answers)):
-    text = (
-      "Got NaN or infinity for images in [0, 1] with training=True; "
-      "expected finite numbers."
-    )
-    yield "not-finite", judged.where("result"), text
+  place = judged.where("result, training=True")
+  rule, text = misshapen(judged.width, answers, 2)
+  if not rule and not np.all(np.isfinite(answers)):
+    rule, text = NOT_FINITE
+  if rule:
+    yield rule, place, text
+  else:
+    yield from check_rows_differ(answers, place)
+    if judged.is_classifier and not known.has("probabilities"):
+      yield from check_no_distribution(answers, place)
   for variable in moved:
     if variable.dtype.is_floating and not np.all(np.isfinite(variable)):
       text = (
@@ -58,28 +63,59 @@ def check_training_calls(
         "infinite; expected a finite moving average. Check what it averages."
       )
       yield "not-finite", judged.where(), text
-  if not moved and not known.has("no-update-ops", "variables-unlisted"):
-    yield from _check_dead(running, pair)
+  if not known.has("no-update-ops", "variables-unlisted"):
+    yield from _check_still(running, pair, before, moved)
   running.restore(before)
 
 
-def _check_dead(running: RunningObject, pair: np.ndarray) -> Found:
-  """Nothing has moved: had something to?"""
-  judged = running.judged
-  objects = judged.objects
-  traces = judged.call.traces if judged.call else []
-  targets: set[int] = set()
-  for trace in traces:
-    if trace.options.get(contract.TRAINING):
-      targets |= written(objects, trace.name, trace.captured)
-  if targets:
+def _check_still(
+  running: RunningObject,
+  pair: np.ndarray,
+  before: list[np.ndarray],
+  moved: list[Any],
+) -> Found:
+  """Whether all moves that is assigned to; `moved` are those that did."""
+  assigned, known = _assigned(running), set(map(id, moved))
+  still = {i for i in assigned if id(running.variables[i]) not in known}
+  for value in probe_images.FAR_VALUES if still else ():
+    # An average may stand where the batch is, or a maximum above.
+    elsewhere = [
+      np.full_like(old, value) if i in still else old
+      for i, old in enumerate(before)
+    ]
+    running.restore(elsewhere)
+    running.ask(pair, training=True)
+    now = running.values()
+    still = {i for i in still if np.array_equal(now[i], elsewhere[i])}
+  if still:
     text = (
-      f"A call with training=True assigns to {len(targets)} variables, as "
-      f"{objects.variable_name(min(targets))}, and moves none; expected moving "
-      "averages to move. Let the updates depend on the batch."
+      f"A call with training=True assigns to {len(assigned)} variables, and "
+      f"does not move {own_name(running.variables[min(still)])}; expected "
+      "moving averages to move. Let the updates depend on the batch."
     )
-    yield "update-ops-dead", judged.where(), text
-    return
+    yield "update-ops-dead", running.judged.where(), text
+  elif not moved:
+    yield from _check_batch(running, pair)
+
+
+def _assigned(running: RunningObject) -> set[int]:
+  """The places, among the variables, of what a plain call assigns to."""
+  judged = running.judged
+  objects, call = judged.objects, judged.call
+  targets: set[int] = set()
+  for trace in call.traces if call else ():
+    if is_plain(call, trace) and trace.options.get(contract.TRAINING):
+      targets |= written(objects, trace.name, trace.captured)
+  listed = objects.items(judged.node, "variables") or ()
+  return {
+    i
+    for i, (node, variable) in enumerate(zip(listed, running.variables))
+    if node in targets and variable.dtype.is_floating
+  }
+
+
+def _check_batch(running: RunningObject, pair: np.ndarray) -> Found:
+  """Nothing moves: should something?"""
   together, again, alone = (
     running.ask(images, training=True) for images in (pair, pair, pair[:1])
   )
@@ -91,7 +127,7 @@ def _check_dead(running: RunningObject, pair: np.ndarray) -> Found:
       "nothing moves; expected that the moving averages of these statistics "
       "do, which inference computes with. Assign to them in that call."
     )
-    yield "update-ops-dead", judged.where(), text
+    yield "update-ops-dead", running.judged.where(), text
 
 
 def _check_momentum(
@@ -191,8 +227,13 @@ def _gradients(
 
 def check_object_penalties(running: RunningObject) -> Found:
   """T10: numbers that train weights."""
-  for i, penalty in enumerate(running.penalties):
-    place = running.judged.where(f"{contract.REGULARIZATION_LOSSES}[{i}]")
+  judged = running.judged
+  objects, node = judged.objects, judged.node
+  nodes = objects.items(node, contract.REGULARIZATION_LOSSES) or ()
+  trained = set(objects.items(node, "trainable_variables") or ())
+  for i, (penalty, of_node) in enumerate(zip(running.penalties, nodes)):
+    place = judged.where(f"{contract.REGULARIZATION_LOSSES}[{i}]")
+    function = objects.function(of_node)
     with tf.GradientTape() as tape:
       loss = penalty()
     gradients = tape.gradient(loss, running.trainable)
@@ -202,9 +243,11 @@ def check_object_penalties(running: RunningObject) -> Found:
         "weights and the regularizer."
       )
       yield "not-finite", place, text
-    elif running.trainable and all(g is None for g in gradients):
+    elif function is None or not trained.intersection(function.captured):
+      continue  # Of weights that are not to be trained, say.
+    elif all(g is None for g in gradients):
       text = (
-        "It depends on none of `trainable_variables`; expected a penalty of "
-        "weights. Compute it from them within the function."
+        "It has no gradient by any of `trainable_variables`; expected a "
+        "penalty of weights. Compute it from them within the function."
       )
       yield "penalty-ill-formed", place, text

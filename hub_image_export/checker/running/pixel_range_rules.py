@@ -3,22 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
 from hub_image_export.checker.report import Found
 from hub_image_export.checker.running import probe_images
-from hub_image_export.checker.running.running_variant import RunningVariant
-from hub_image_export.untrusted.graph import node_name
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.untrusted.graph import Graph
 
 # What is done to pixels before the first layer.
-_PIXEL_OPS = frozenset(
+PIXEL_OPS = frozenset(
   {
     "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "DivNoNan", "BiasAdd",
     "Cast", "Identity", "Neg", "Reciprocal",
   }
 )  # fmt: skip
+Ask = Callable[[np.ndarray], np.ndarray]
 # An answer "barely changes" over one range, if it changes this many times
 # more over another: 255 is the factor between the usual ranges.
 _BARELY = 30
@@ -28,34 +30,36 @@ _FLAT = 0.05
 
 
 def check_pixel_range(
-  running: RunningVariant,
-  signature: JudgedSignature,
+  scale: Ask | None,
+  ask: Ask,
   pair: np.ndarray,
   answers: np.ndarray,
+  place: str,
 ) -> Found:
   """Looks at the first ops, then at how answers change with the range.
 
-  `answers` are those of the inference variant to a `pair` of images in [0, 1],
-  `[2, height, width, 3]`.
+  Args:
+    scale: what the first ops make of images, where it is known.
+    ask: gives the answers of inference to images.
+    pair: two images in [0, 1], `[2, height, width, 3]`.
+    answers: those to them.
+    place: that of the images.
   """
-  text = _suspicious_ops(running, pair)
+  text = _suspicious_ops(scale, pair) if scale else None
   if text is None:
-    text = _suspicious_answers(running, signature, pair, answers)
+    text = _suspicious_answers(ask, pair, answers)
   if text:
     text += "; expected pixels in [0, 1]. Scale them inside the module."
-    yield "range-suspicious", signature.where(contract.IMAGES), text
+    yield "range-suspicious", place, text
 
 
-def _suspicious_ops(running: RunningVariant, pair: np.ndarray) -> str | None:
+def _suspicious_ops(scale: Ask, pair: np.ndarray) -> str | None:
   """What black and white become before the first layer."""
-  tensor = _scaled_pixels(running.variant)
-  if tensor is None:
-    return None
   black_and_white = np.zeros_like(pair)
   black_and_white[1] = contract.PIXEL_MAX
   try:
-    values = running.run(running.tensor(tensor), black_and_white)
-  except (KeyError, ValueError):
+    values = scale(black_and_white)
+  except (KeyError, ValueError, tf.errors.OpError):
     return None
   if np.shape(values) != pair.shape:
     return None
@@ -79,35 +83,32 @@ def _suspicious_ops(running: RunningVariant, pair: np.ndarray) -> str | None:
   return None
 
 
-def _scaled_pixels(variant: JudgedVariant) -> str | None:
-  """The last tensor on the way of `images` through arithmetic with constants.
+def scaled_pixels(
+  readers: dict[str, list[str]], graph: Graph, images: str
+) -> str:
+  """The last node on the way of `images` through arithmetic.
 
-  Follows one way only: where the images are read twice, nothing is said.
+  Follows one way only: it ends where something is read twice. `readers` are
+  those that outputs depend on.
   """
-  graph, signature = variant.graph, variant.image_signatures[0]
-  readers = variant.graph.readers(graph.ancestors(signature.output_tensors))
-  start = current = node_name(signature.inputs[contract.IMAGES].name)
+  current = images
   while len(readers.get(current, ())) == 1:
     following = readers[current][0]
-    if graph.op(following) not in _PIXEL_OPS:
+    if graph.op(following) not in PIXEL_OPS:
       break
     current = following
-  return None if current == start else current + ":0"
+  return current
 
 
 def _suspicious_answers(
-  running: RunningVariant,
-  signature: JudgedSignature,
-  pair: np.ndarray,
-  answers: np.ndarray,
+  ask: Ask, pair: np.ndarray, answers: np.ndarray
 ) -> str | None:
   change = probe_images.distance(answers[0], answers[1])
   # Relative changes are at most 2: nothing can be that much larger.
   if change > 2 / _BARELY or change <= probe_images.ROUNDING:
     return None
   others = np.concatenate([255 * pair, 2 * pair - 1])
-  # All outputs: TensorFlow prepares the graph anew for other fetches.
-  values = running.run(running.outputs(), others)[signature.name]
+  values = ask(others)
   for pixels, rows in (("[0, 255]", values[:2]), ("[-1, 1]", values[2:])):
     if not np.all(np.isfinite(rows)):
       continue

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 # What float32 networks of hundreds of layers lose between two ways to compute
@@ -12,6 +14,8 @@ SAME = 1e-3
 # Below this, two answers differ by rounding alone.
 ROUNDING = 1e-7
 
+# Above and below what averages of a network are.
+FAR_VALUES = (1000.0, -1000.0)
 
 MAX_PIXELS = 4096 * 4096  # Larger images are not tried.
 
@@ -48,6 +52,24 @@ def many_images(height: int, width: int) -> np.ndarray:
   black, white = np.zeros_like(first), np.ones_like(first)
   colour = white * np.array([0.8, 0.4, 0.1], np.float32)
   return np.stack([black, first, white, second, colour])
+
+
+def other_size(
+  size: tuple[int, int], known: Iterable[tuple[int | None, int | None] | None]
+) -> tuple[int, int] | None:
+  """A larger one, in what all of the `known` heights and widths leave open.
+
+  None where they leave nothing open.
+  """
+  heights_and_widths = [pair or (0, 0) for pair in known]
+  is_open = [
+    all(pair[side] is None for pair in heights_and_widths) for side in (0, 1)
+  ]
+  if not heights_and_widths or not any(is_open):
+    return None
+  height = size[0] + size[0] // 4 + 1 if is_open[0] else size[0]
+  width = size[1] + size[1] // 2 + 1 if is_open[1] else size[1]
+  return height, width
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -71,6 +71,7 @@ class RunningVariant:
     self._scope = f"module_apply_{applied.name.replace(':', '_')}"
     self._graph = tf.Graph()
     self._reads: dict[str, Any] = {}
+    self._writes: dict[str, tuple[Any, Any]] = {}
     with self._graph.as_default():
       tf.compat.v1.train.import_meta_graph(
         _to_be_run(private_hub.meta_graph(spec, variant.tags)),
@@ -170,6 +171,17 @@ class RunningVariant:
           self._variable(name), self.variant.variables[name].dtype
         )
     return self._session.run({name: self._reads[name] for name in names})
+
+  def assign(self, values: dict[str, np.ndarray]) -> None:
+    """Gives the module's variables other `values`."""
+    feeds = {}
+    with self._graph.as_default():
+      for name, value in values.items():
+        if name not in self._writes:
+          new = tf.compat.v1.placeholder(value.dtype, value.shape)
+          self._writes[name] = new, _assign(self._variable(name), new)
+        feeds[self._writes[name][0]] = value
+    self._session.run([self._writes[name][1] for name in values], feeds)
 
   def all_get_gradients(self) -> bool:
     """Whether each trainable variable certainly gets a gradient.

@@ -47,11 +47,7 @@ def check_scores(
     to_other_pixels: gives more answers.
   """
   if _is_distribution(answers):
-    text = (
-      "Got non-negative scores that sum to 1; expected logits. Give what goes "
-      "into the softmax."
-    )
-    yield "probabilities", place, text
+    yield from check_no_distribution(answers, place)
     return
   if is_known or _some_negative(answers):
     return
@@ -78,6 +74,15 @@ def check_scores(
       "scores. Give what goes into the ReLU."
     )
     yield "probabilities", place, text, "warning"
+
+
+def check_no_distribution(scores: np.ndarray, place: str) -> Found:
+  if _is_distribution(scores):
+    text = (
+      "Got non-negative scores that sum to 1; expected logits. Give what goes "
+      "into the softmax."
+    )
+    yield "probabilities", place, text
 
 
 def check_features(answers: np.ndarray, place: str) -> Found:

@@ -6,13 +6,26 @@ from __future__ import annotations
 import numpy as np
 
 from hub_image_export import contract
+from hub_image_export.checker.judged import JudgedVariant
 from hub_image_export.checker.reading.fine_tuning_rules import momentum_input
+from hub_image_export.checker.reading.output_rules import classifying_signatures
 from hub_image_export.checker.report import Findings, Found
 from hub_image_export.checker.running import probe_images
+from hub_image_export.checker.running.answer_rules import (
+  NOT_FINITE,
+  check_default,
+  check_other_size,
+  check_rows_differ,
+  misshapen,
+)
 from hub_image_export.checker.running.running_variant import (
   RunningVariant,
   own_name,
 )
+from hub_image_export.checker.running.score_rules import check_no_distribution
+from hub_image_export.untrusted.graph import is_random
+
+_DEFAULT = contract.DEFAULT_OUTPUT
 
 
 def check_training(
@@ -43,11 +56,7 @@ def check_training(
       yield "bn-hparams-dead", signature.where(tensor), text
   before = running.values(watched)
   outputs, _ = running.run(fetches, pair)
-  for signature in variant.image_signatures:
-    if not np.all(np.isfinite(outputs.get(signature.name, 0.0))):
-      text = "Got NaN or infinity for images in [0, 1]; expected finite"
-      place = signature.where(contract.DEFAULT_OUTPUT)
-      yield "not-finite", place, f"{text} numbers."
+  yield from _check_outputs(running, size, outputs, known)
   if not running.update_ops or not watched or known.has("update-ops-dead"):
     return
   after = running.values(watched)
@@ -58,13 +67,60 @@ def check_training(
         "finite moving average. Check what it averages."
       )
       yield "not-finite", variant.where(name), text
-  if not _moved(before, after):
+  still = watched.difference(_moved(before, after))
+  for value in probe_images.FAR_VALUES if still else ():
+    # An average may stand where the batch is, or a maximum above.
+    elsewhere = {name: np.full_like(before[name], value) for name in still}
+    running.assign(elsewhere)
+    running.run(fetches, pair)
+    still -= set(_moved(elsewhere, running.values(still)))
+    running.assign({name: before[name] for name in elsewhere})
+  if still:
     text = (
-      f"Running them moved none of {len(watched)} variables, such as "
-      f"{min(watched)}; expected moving averages to move. Let the updates "
-      "depend on the batch."
+      f"Running them moves {len(watched) - len(still)} of {len(watched)} "
+      f"variables that they assign to, and not {min(still)}; expected moving "
+      "averages to move. Let the updates depend on the batch."
     )
     yield "update-ops-dead", variant.where(contract.UPDATE_OPS), text
+
+
+def _check_outputs(
+  running: RunningVariant,
+  size: tuple[int, int],
+  outputs: dict[str, np.ndarray],
+  known: Findings,
+) -> Found:
+  """The answers to two images are rows of numbers, as those of inference."""
+  sound = []
+  for signature in running.variant.image_signatures:
+    if signature.name not in outputs:
+      continue
+    rows, place = outputs[signature.name], signature.where(_DEFAULT)
+    rule, text = misshapen(signature.width, rows, 2)
+    if not rule and not np.all(np.isfinite(rows)):
+      rule, text = NOT_FINITE
+    if rule:
+      yield rule, place, text
+      continue
+    sound.append(signature)
+    yield from check_rows_differ(rows, place)
+  for signature in classifying_signatures(running.variant):
+    if signature in sound and not known.has("probabilities"):
+      place = signature.where(f'output "{_DEFAULT}"')
+      yield from check_no_distribution(outputs[signature.name], place)
+  if not _is_random(running.variant) and not known.has("default-differs"):
+    yield from check_default(sound, outputs)
+  if not known.has("size-dependent"):
+    yield from check_other_size(running, size, sound)
+
+
+def _is_random(variant: JudgedVariant) -> bool:
+  """Whether outputs may depend on random numbers; functions count as such."""
+  graph = variant.graph
+  in_functions = (n.op for f in graph.functions.values() for n in f.node_def)
+  return any(map(is_random, map(graph.op, variant.behind_outputs))) or any(
+    map(is_random, in_functions)
+  )
 
 
 def _moved(
