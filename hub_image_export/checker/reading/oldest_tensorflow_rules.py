@@ -162,12 +162,9 @@ def _trace_without_gradient(
   library = objects.graph
   if trace.name not in library.functions:
     return {}
-  arguments = library.functions[trace.name].signature.input_arg
-  first = len(arguments) - len(trace.captured)
-  weights = {
-    first + i for i, n in enumerate(trace.captured) if objects.is_trainable(n)
-  }
-  pending, seen = [(trace.name, frozenset(weights))], set()
+  # It differentiates functions by all that they take, images included.
+  count = len(library.functions[trace.name].signature.input_arg)
+  pending, seen = [(trace.name, frozenset(range(count)))], set()
   found: dict[str, str] = {}
   while pending:
     place = pending.pop()
