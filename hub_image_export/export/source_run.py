@@ -259,6 +259,7 @@ class SourceRun:
         v1.gradients(objective(outputs), trainable) if objective else []
       )
       of_source = {op.name for op in graph.get_operations()}
+      of_source -= {v.initializer.name for v in made}
       values = {name: v.read_value() for name, v in variables.items()}
       loaded = {n: v for n, v in variables.items() if n in self._made}
       feeds = {
