@@ -2,11 +2,13 @@
 """Photos per second: `run_module` and Spark against a plain loop.
 
   python -m benchmarks.photos --photos=600 --rounds=3 --spark
+  python -m benchmarks.photos --memory
 
 The loop is what people write: `hub.Module` in a session, the same decoding and
 resizing, batches of 32, one after the other; it writes nothing. Ours are the
 rows of `open_module`, and Spark's `local[2]` with Parquet files as a result.
 All take turns. What it takes to start is told apart from what a photo takes.
+`--memory` tells what a Python worker of Spark's has of it at most.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -122,13 +124,70 @@ def _spark(module: str, files: list[str]) -> Callable[[], Any]:
   return write
 
 
+def memory(batch_sizes=(1, 32, 128)) -> dict[str, dict[int, float]]:
+  """The peak of a Python worker in MB, by module and batch size."""
+  from hub_image_export.spark import start_session
+
+  # Each task has a new Python worker.
+  spark = start_session("local[1]", {"spark.python.worker.reuse": "false"})
+  found = {}
+  with tempfile.TemporaryDirectory() as folder:
+    (photo,) = _write_photos(pathlib.Path(folder) / "photos", 1)
+    content = pathlib.Path(photo).read_bytes()
+    for name in ("MobileNetV2", "EfficientNetB0"):
+      model = getattr(tf.keras.applications, name)(
+        include_top=False, pooling="avg", weights=None
+      )
+      module = os.path.join(folder, name)
+      spec = hie.make_feature_vector_module(model, 224, 224)
+      spec.export(module, verify=False)
+      found[name] = {
+        size: _peak(spark, module, [content] * 4 * max(size, 32), size)
+        for size in batch_sizes
+      }
+  return found
+
+
+def _peak(
+  spark: Any, module: str, contents: list[bytes], batch_size: int
+) -> float:
+  import pandas as pd
+
+  from hub_image_export.serving.answers import Answers
+  from hub_image_export.spark import sessions, udf
+
+  file = udf._ship(spark, module)
+  asked = {"signature": None, "output": "default", "batch_size": batch_size}
+
+  def peaks(batches: Any) -> Any:
+    for rows in udf._rows(batches, file, asked, "bilinear", Answers(False)):
+      with open("/proc/self/status", encoding="ascii") as status:
+        (peak,) = (line for line in status if line.startswith("VmHWM"))
+      assert not any(rows["error"])
+      yield pd.Series([int(peak.split()[1]) / 1000] * len(rows["error"]))
+
+  peaks.__annotations__ = {
+    "batches": Iterator[pd.Series],
+    "return": Iterator[pd.Series],
+  }
+  spark.conf.set(sessions.TOGETHER, max(batch_size, 32))
+  ask = sessions.functions().pandas_udf(peaks, "double")
+  frame = spark.createDataFrame([(c,) for c in contents], "content binary")
+  rows = frame.coalesce(1).select(ask("content")).collect()
+  return max(row[0] for row in rows)
+
+
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
   parser.add_argument("--photos", type=int, default=600)
   parser.add_argument("--rounds", type=int, default=3)
   parser.add_argument("--spark", action="store_true")
+  parser.add_argument("--memory", action="store_true")
   flags = parser.parse_args()
-  measure.tell(run(flags.photos, flags.rounds, flags.spark))
+  if flags.memory:
+    measure.tell(memory())
+  else:
+    measure.tell(run(flags.photos, flags.rounds, flags.spark))
 
 
 if __name__ == "__main__":

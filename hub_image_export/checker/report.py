@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 from collections.abc import Generator
 from typing import Any, Callable, TypeVar
@@ -90,10 +91,7 @@ class Findings:
 
   def draft(self) -> Findings:
     """A copy that tells nobody, to be accepted or dropped."""
-    draft = Findings()
-    draft.all, draft.omitted = list(self.all), self.omitted.copy()
-    draft._seen, draft._per_rule = set(self._seen), self._per_rule.copy()
-    return draft
+    return copy.deepcopy(self)
 
   def accept(self, draft: Findings) -> None:
     """Takes over what a draft of these has more."""

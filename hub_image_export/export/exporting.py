@@ -24,6 +24,7 @@ from hub_image_export.tracing.interpreter import (
   full_collections_paused,
   with_room,
 )
+from hub_image_export.tracing.variable_table import check_replicas
 from hub_image_export.weights import checkpoint_writer
 from hub_image_export.weights.variable import handle_of
 
@@ -75,6 +76,9 @@ def _export(
     manifest.write_manifest(staging.path, function, interface)
     report = begin_check and begin_check(staging.path)
 
+  for variable in function.variables:
+    if variable.stored is None:  # Training may have gone on since.
+      check_replicas(variable.source)
   checkpoint_writer.check_finite(function.variables)
   with staging:
     with summary.phase("write"):

@@ -114,6 +114,7 @@ def make_image_function(
   kept = _kept_variants(variants, training, plan.source)
   policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
   policies.check_dropout(variants[-1])
+  policies.check_weights(kept)
   policies.check_averages(kept)
   policies.check_differentiable(kept)
   policies.tell_of_changes(kept)

@@ -64,6 +64,19 @@ def check_differentiable(variants: list[Variant]) -> None:
     )
 
 
+def check_weights(variants: list[Variant]) -> None:
+  """Fine-tuning moves the weights that inference computes with (F3)."""
+  weights = {v.name for v in variants[0].variables.values() if v.trainable}
+  left = sorted(weights - {v.name for v in variants[-1].variables.values()})
+  if left:
+    raise ValueError(
+      f"{len(left)} trainable variables are used for inference, and not when "
+      f"training ({', '.join(left[:3])}): consumers would fine-tune others. "
+      "Expected the same names each time the function is called, or "
+      "trainable=False for what only inference uses"
+    )
+
+
 def check_averages(variants: list[Variant]) -> None:
   """Batch norm that trains has to move its averages (F4).
 
@@ -126,16 +139,6 @@ def tell_of_changes(variants: list[Variant]) -> None:
         " ".join(variant.needs_newer[:3]),
       )
   last = variants[-1]
-  untrained = {v.name for v in variants[0].variables.values() if v.trainable}
-  untrained -= {v.name for v in last.variables.values()}
-  if untrained:
-    logging.warning(
-      "%d trainable variables of the inference variant are not used when "
-      "training (%s): fine-tuning leaves them as they are. Do they have other "
-      "names each time the function is called?",
-      len(untrained),
-      ", ".join(sorted(untrained)[:3]),
-    )
   if last.fine_tuned_from != last.oldest_tensorflow:
     logging.warning(
       "Fine-tuning the %s variant needs TensorFlow %s or newer: %s",

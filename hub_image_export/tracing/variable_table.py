@@ -122,7 +122,7 @@ class VariableTable:
         f"the variable {source.name!r} has the shape {source.shape}: expected "
         "one that is known. Make it without an argument shape"
       )
-    _check_replicas(source)
+    check_replicas(source)
     found = self._by_handle.get(id(source.handle))
     if found is None and made:
       found = self._made.get(source.name)
@@ -156,8 +156,12 @@ def _without_value(variable: Variable) -> Variable:
   return dataclasses.replace(variable, stored=read)
 
 
-def _check_replicas(source: Any) -> None:
-  """A module has one value of a variable: that of all replicas."""
+def check_replicas(source: Any) -> None:
+  """A module has one value of a variable: that of all replicas.
+
+  Raises:
+    ValueError: they differ, as averages do after training with a strategy.
+  """
   values = [replica.numpy() for replica in private.replicas(source)]
   if any(not np.array_equal(value, values[0]) for value in values[1:]):
     raise ValueError(

@@ -7,6 +7,7 @@ import ast
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
@@ -180,6 +181,22 @@ def test_digits_as_photos_find_their_like(digits, tmp_path):
   output = run("examples.nearest_photos", digits[0], looked_for, *others)
   found = re.findall(r"/(\d)_\d+\.png", output)
   assert len(found) == 5 and found.count(looked_for.name[0]) >= 3
+
+
+def test_a_cluster_of_spark_runs_and_ends(digits, tmp_path):
+  pytest.importorskip("pyspark")
+  import pyarrow.parquet as pq
+
+  folder, output = tmp_path / "digits_photos", tmp_path / "out.parquet"
+  run("examples.digits_photos", folder)
+  told = run("examples.spark_cluster", digits[0], folder, output)
+  assert "with two workers" in told and "100 rows, 0 with errors" in told
+  rows = pq.read_table(output).to_pylist()
+  right = [pathlib.Path(r["path"]).name[0] == r["label"] for r in rows]
+  assert len(right) == 100 and sum(right) >= 97
+  port = int(re.search(r"spark://127.0.0.1:(\d+)", told).group(1))
+  with socket.socket() as probe:
+    assert probe.connect_ex(("127.0.0.1", port))
 
 
 @pytest.mark.parametrize("name", CONSUMERS)

@@ -246,6 +246,7 @@ def _resident():
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="of Linux")
+@pytest.mark.slow
 def test_closing_gives_memory_back(tmp_path):
   """32 MB of weights, in a list that keeps what was closed."""
 

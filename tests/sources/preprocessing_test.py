@@ -74,7 +74,7 @@ def test_function_is_taken_as_it_is():
   "preprocess, message",
   [
     ("Caffee", "'Caffee'.*tf, torch, caffe, 0-255.*mean 'caffe'"),
-    ("xyz", r"one of tf, torch, caffe, 0-255$"),
+    ("xyz", "of tf, torch, caffe, 0-255, or a mean and a standard deviation$"),
     ((0.5,), "1 elements"),
     ((0.5, 0.5, 0.5), r"3 elements.*\(mean, std\)"),
     (([0.5, 0.5], 0.5), "mean.*one per channel"),

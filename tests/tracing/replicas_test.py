@@ -47,7 +47,7 @@ def test_models_may_be_made_and_exported_within_a_scope(make, tmp_path):
   training_steps.assert_same(training_steps.of_module(path, batches), expected)
 
 
-def test_replicas_that_differ_are_refused():
+def test_replicas_that_differ_are_refused(tmp_path):
   """Averages that each replica keeps for itself, as SyncOnRead ones do."""
   with _strategy().scope():
     mean = tf.Variable(
@@ -69,3 +69,6 @@ def test_replicas_that_differ_are_refused():
   spec = hie.make_feature_vector_module(fn, 4, 4)
   (variable,) = spec.function.variables
   assert variable.read().numpy().tolist() == [2.0, 2.0, 2.0]
+  mean.values[1].assign([3.0, 3.0, 3.0])  # Training goes on.
+  with pytest.raises(ValueError, match="replicas of the variable 'mean"):
+    spec.export(tmp_path / "module", verify=False)

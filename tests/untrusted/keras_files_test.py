@@ -341,7 +341,7 @@ def test_layers_take_no_more_memory_than_files_hold(suffix, tmp_path, outside):
       file.attrs["model_config"] = config.replace(
         '"units": 7', '"units": 999999999'
       )
-  _refused(path, outside, "cannot read.*weights of shape")
+  _refused(path, outside, "cannot be read.*weights of shape")
 
 
 def _external(folder, path):

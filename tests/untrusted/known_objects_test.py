@@ -93,7 +93,7 @@ def test_each_layer_loads_or_is_refused_by_its_name(tmp_path):
       model_files.load(path)
       loaded.append(name)
     else:
-      with pytest.raises(ValueError, match="cannot read"):
+      with pytest.raises(ValueError, match="cannot be read"):
         model_files.load(path)
   print(
     f"{len(loaded)} of {len(_classes())} loaded; not",

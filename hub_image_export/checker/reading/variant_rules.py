@@ -89,7 +89,9 @@ def _check_same_weights(
 
   There may be more that training alone uses, for auxiliary heads.
   """
-  weights = set(inference.trainable) & train.variables.keys()
+  # What training assigns to is another rule's.
+  moved = {v for names in train.state_changes.values() for v in names}
+  weights = set(inference.trainable) & train.variables.keys() - moved
   left: set[str] = set()
   for signature in train.image_signatures:
     other = inference.signatures.get(signature.name)
