@@ -47,7 +47,7 @@ _DEFAULT = f'output "{contract.DEFAULT_OUTPUT}"'
 def check_behaviour(
   running: RunningVariant, size: tuple[int, int], known: Findings
 ) -> Found:
-  """Asks the inference variant with as few images as will do: nine, mostly.
+  """Asks the inference variant with as few images as will do: ten, mostly.
 
   They have the height and width of `size`. What is `known` is not told again.
   """
@@ -55,7 +55,7 @@ def check_behaviour(
   fetches = running.outputs()
   both = running.run(fetches, pair)
   alone = running.run(fetches, pair[:1])
-  again = running.run(fetches, pair[:1])
+  again = running.run(fetches, pair)
   many = many_images(*size)
   more = running.run(fetches, many)
   sound = []
@@ -142,8 +142,8 @@ def check_answers(
   more: np.ndarray,
   place: str,
 ) -> Found:
-  """The answers to two images, twice to the first alone, and to many."""
-  apart = distance(alone, again)
+  """The answers to two images, twice, to the first alone, and to many."""
+  apart = distance(both, again)
   if apart > SAME:
     text = (
       f"Got answers {apart:.1e} apart (relative) to the same image; expected "

@@ -41,8 +41,8 @@ def check_plain_calls(
   pair, many = probe_images.two_images(*size), probe_images.many_images(*size)
   before = running.values()
   both, alone = running.ask(pair), running.ask(pair[:1])
-  again, more = running.ask(pair[:1]), running.ask(many)
-  is_random = probe_images.distance(alone, again) > probe_images.SAME
+  again, more = running.ask(pair), running.ask(many)
+  is_random = probe_images.distance(both, again) > probe_images.SAME
   moved = running.moved(before)
   if running.can_train and not is_random and not moved:
     yield from _check_default(running, pair, both)
