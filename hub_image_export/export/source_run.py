@@ -253,13 +253,15 @@ class SourceRun:
       found = self._compute(training, convert)(given)
       outputs = flat_outputs(found)
       updates = _updates(graph) if training else []
-      variables = {v.name: v for v in made}
       trainable = v1.trainable_variables() if objective else []
       gradients = (
         v1.gradients(objective(outputs), trainable) if objective else []
       )
       of_source = {op.name for op in graph.get_operations()}
-      of_source -= {v.initializer.name for v in made}
+      # Meta graphs that are imported bring variables along.
+      known = [*v1.global_variables(), *v1.local_variables(), *made]
+      variables = {v.name: v for v in known}
+      of_source -= {v.initializer.name for v in variables.values()}
       values = {name: v.read_value() for name, v in variables.items()}
       loaded = {n: v for n, v in variables.items() if n in self._made}
       feeds = {
