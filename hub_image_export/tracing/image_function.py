@@ -65,7 +65,8 @@ class ImageFunction:
   def widths(self) -> dict[str, int]:
     """Number of features or classes, by task (C3, C6)."""
     tasks = self.reference.structured_outputs["tasks"]
-    return {task: tensor.shape[1] for task, tensor in tasks.items()}
+    # Lists have numbers, whatever version of TensorShape is in force.
+    return {task: tensor.shape.as_list()[1] for task, tensor in tasks.items()}
 
 
 def make_image_function(

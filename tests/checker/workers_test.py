@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import subprocess
 import sys
 
@@ -147,4 +148,9 @@ def test_it_finds_what_is_found_with_keras_in_another(tmp_path):
     findings = Findings()
     summary = check(apart.path, False, findings, lambda stage: None)
     here = Report(apart.path, in_order(findings.all), summary)
-    assert apart.to_json() == here.to_json()
+    assert _without_draws(apart) == _without_draws(here)
+
+
+def _without_draws(report):
+  """How far apart random answers are differs each time."""
+  return re.sub(r"\d\.\de[+-]\d\d", "#", str(report.to_json()))
