@@ -134,21 +134,30 @@ def test_the_process_has_no_threads_and_no_keras_when_it_forks():
 
 @pytest.mark.slow
 def test_it_finds_what_is_found_with_keras_in_another(tmp_path):
-  """The whole corpus; what is no directory is not judged in a process."""
+  """One in four of the corpus, for all of it takes minutes.
+
+  What is no directory is not judged in a process.
+  """
   corpus.load()
   makers = [
     *itertools.chain(*corpus.DEFECTS.values(), *corpus.WARNINGS.values())
   ]
   paths = []
-  for number, maker in enumerate([*makers, *corpus.GOOD]):
+  for number, maker in enumerate([*makers, *corpus.GOOD][::4]):
     paths.append(str(tmp_path / f"{number}_{maker.__name__}"))
     maker(paths[-1])
   paths = list(filter(os.path.isdir, paths))
+  # Gradients of Python functions are there in the process that made them.
+  paths = [path for path in paths if "custom_gradient" not in path]
+  differing = {}
   for apart in check_modules(paths, static=False, timeout=100.0, jobs=2):
     findings = Findings()
     summary = check(apart.path, False, findings, lambda stage: None)
     here = Report(apart.path, in_order(findings.all), summary)
-    assert _without_draws(apart) == _without_draws(here)
+    found = _without_draws(apart), _without_draws(here)
+    if found[0] != found[1]:
+      differing[os.path.basename(apart.path)] = found
+  assert not differing
 
 
 def _without_draws(report):
