@@ -35,6 +35,7 @@ from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.source_call import (
   converted,
+  each_new_variable,
   record_variables,
   values_from_files,
 )
@@ -246,7 +247,7 @@ class SourceRun:
   ) -> Step:
     graph = tf.Graph()
     made: list[Any] = []
-    with graph.as_default(), _collecting(made):
+    with graph.as_default(), each_new_variable(made.append):
       shape = [None, *images.shape[1:]]
       # Graphs that the source imports may have images of their own.
       given = v1.placeholder(tf.float32, shape, name="images_of_source")
@@ -271,11 +272,12 @@ class SourceRun:
       loads = [v.assign(feeds[n]).op for n, v in loaded.items()]
       others = [v.initializer for n, v in variables.items() if n not in loaded]
     graph_def = graph.as_graph_def()
-    fixed_draws.fix(graph_def)
-    read_before_writes(graph_def, of_source)
-    graph = tf.Graph()
-    with graph.as_default():
-      tf.import_graph_def(graph_def, name="")
+    changes = fixed_draws.fix(graph_def)
+    changes += read_before_writes(graph_def, of_source)
+    if changes:
+      graph = tf.Graph()
+      with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
     stored = {n: self._made[n].read().numpy() for n in loaded}
     with v1.Session(graph=graph) as session:
 
@@ -311,16 +313,6 @@ class SourceRun:
       _sum(results[1]),
       {names[n]: g for n, g in results[2].items() if n in names},
     )
-
-
-def _collecting(variables: list[Any]) -> Any:
-  """A context in which new variables of any collection are put into a list."""
-
-  def creator(next_creator: Any, **kwargs: Any) -> Any:
-    variables.append(next_creator(**kwargs))
-    return variables[-1]
-
-  return tf.variable_creator_scope(creator)
 
 
 def _updates(graph: Any) -> list[Any]:

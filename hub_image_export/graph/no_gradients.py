@@ -13,7 +13,7 @@ from hub_image_export.graph.graph_defs import (
   output_index,
 )
 from hub_image_export.graph.state_ops import READS
-from hub_image_export.tensorflow_api import known_ops, private
+from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 
@@ -32,7 +32,7 @@ def op_without_gradient(
     for name in ancestors(graph_def, tensors)
     if data_inputs(nodes[name])
     and known_ops.exists_here(nodes[name].op)
-    and not private.has_gradient(nodes[name].op)
+    and not known_ops.has_gradient_here(nodes[name].op)
   ]
   if not suspects:
     return None

@@ -16,11 +16,15 @@ from hub_image_export.graph.state_ops import READS, WRITES
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 
-def read_before_writes(graph_def: GraphDef, names: Collection[str]) -> None:
+def read_before_writes(graph_def: GraphDef, names: Collection[str]) -> int:
   """Adds these edges between nodes of these names, in place.
 
   Variables are resources.
+
+  Returns:
+    The number of edges.
   """
+  count = 0
   consumers = collections.defaultdict(list)
   by_variable: dict[str, list[NodeDef]] = collections.defaultdict(list)
   for node in graph_def.node:
@@ -31,10 +35,13 @@ def read_before_writes(graph_def: GraphDef, names: Collection[str]) -> None:
   for nodes in by_variable.values():
     reads = [node.name for node in nodes if node.op in READS]
     for write in (node for node in nodes if node.op in WRITES):
-      for read in reads:
-        if read not in _after(write.name, consumers):
-          write.input.append(f"^{read}")
-          consumers[read].append(write.name)
+      after = _after(write.name, consumers)
+      before = [read for read in reads if read not in after]
+      write.input.extend(f"^{read}" for read in before)
+      for read in before:
+        consumers[read].append(write.name)
+      count += len(before)
+  return count
 
 
 def _after(name: str, consumers: dict[str, list[str]]) -> set[str]:

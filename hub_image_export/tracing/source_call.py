@@ -60,10 +60,15 @@ def _by_identity(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def record_variables(names: set[str]):
   """A context in which the names of new variables are added to `names`."""
+  return each_new_variable(lambda variable: names.add(variable.name))
+
+
+def each_new_variable(tell: Callable[[Any], None]):
+  """A context in which `tell` is called with each new variable."""
 
   def creator(next_creator, **kwargs):
     variable = next_creator(**kwargs)
-    names.add(variable.name)
+    tell(variable)
     return variable
 
   return tf.variable_creator_scope(creator)
