@@ -82,7 +82,8 @@ def training_step(
   meta_graph.graph_def.CopyFrom(graph_def)
   graph = tf.Graph()
   with quiet(), graph.as_default():
-    tf.compat.v1.train.import_meta_graph(meta_graph)
+    # Of all variables, by their names; None where there are none.
+    saver = tf.compat.v1.train.import_meta_graph(meta_graph)
     outputs = _outputs(meta_graph, function, graph)
     updates = graph.get_collection(contract.UPDATE_OPS)
     penalties = graph.get_collection(contract.REGULARIZATION_LOSSES)
@@ -96,7 +97,6 @@ def training_step(
       for variable, gradient in zip(trainable, gradients)
       if gradient is not None
     }
-    saver = tf.compat.v1.train.Saver(variables) if variables else None
   given = graph.get_tensor_by_name(f"{contract.IMAGES}:0")
   assigned = {op.inputs[0].op.name for op in updates if op.inputs}
   read = {name: variables[name] for name in sorted(assigned & variables.keys())}

@@ -27,6 +27,9 @@ _READS = frozenset(
     "VarIsInitializedOp",
   }
 )
+# Arguments that are no variables. Asking TensorFlow what they are takes longer
+# than many an op.
+_PLAIN = (str, bytes, int, float, type(None), np.ndarray)
 
 
 class Copies:
@@ -92,6 +95,8 @@ class Copies:
     ]
 
   def _replaced(self, value: Any, reads: bool) -> Any:
+    if isinstance(value, _PLAIN):
+      return value
     if isinstance(value, (list, tuple)):
       return [self._replaced(item, reads) for item in value]
     if isinstance(value, tf.Variable):
