@@ -98,7 +98,7 @@ def _exit_code(report: Report) -> int:
 
 def cli() -> None:
   """The entry point of the script `check_module`."""
-  sys.exit(command_line.run(start_up.quietly(main), _FLAGS, __doc__))
+  command_line.end(command_line.run(start_up.quietly(main), _FLAGS, __doc__))
 
 
 if __name__ == "__main__":

@@ -241,7 +241,8 @@ def _main_with_log(argv: Sequence[str]) -> int:
 
 def cli() -> None:
   """The entry point of the script `export_module`."""
-  sys.exit(command_line.run(_main_with_log, export_flags.FLAGS, __doc__))
+  code = command_line.run(_main_with_log, export_flags.FLAGS, __doc__)
+  command_line.end(code)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ machines have this package. docs/corpus.md tells of sizes and of failures.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 
@@ -146,7 +145,8 @@ def _quiet_pillow() -> None:
 
 def cli() -> None:
   """The entry point of the script `run_module`."""
-  sys.exit(command_line.run(start_up.quietly(main), photo_flags.FLAGS, __doc__))
+  quiet = start_up.quietly(main)
+  command_line.end(command_line.run(quiet, photo_flags.FLAGS, __doc__))
 
 
 if __name__ == "__main__":

@@ -128,3 +128,27 @@ def test_the_way_of_an_error(given, capsys):
   lines = capsys.readouterr().err.splitlines()
   assert lines[-1] == "script: in short"
   assert any("KeyError: 'a'" in line for line in lines) == bool(given)
+
+
+def test_the_end_collects_no_garbage():
+  """Among TensorFlow's objects that takes a second; the exit code is kept."""
+  program = """if True:
+    import weakref
+    from hub_image_export.command_line import run
+
+    class Circle:
+      pass
+
+    circle = Circle()
+    circle.self = circle
+    reference = weakref.ref(circle, lambda reference: print("collected"))
+    del circle
+    run.end(3)
+  """
+  ended = subprocess.run(
+    [sys.executable, "-c", program],
+    env={**os.environ, "PYTHONPATH": _ROOT},
+    capture_output=True,
+    text=True,
+  )
+  assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
