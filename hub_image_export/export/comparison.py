@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hub_image_export.errors import VerificationError
-from hub_image_export.export.loaded_module import Step
+from hub_image_export.export.step import Step
 
 # Of the largest value of an output, in all batches.
 _OF_OUTPUT = 1e-4

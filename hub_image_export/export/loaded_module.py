@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
+from hub_image_export.export.step import Objective, Step
 from hub_image_export.graph import inline
 from hub_image_export.serving.loaded_module import (
   LoadedModule,
@@ -35,29 +34,11 @@ def inference(
   return loaded(path, function.inference.tasks, interface.image_shape)
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
-  """What one training step gives, of a module or of its source.
-
-  Attributes:
-    outputs: by task and key.
-    values: of variables after the step, by name.
-    penalties: their sum.
-    gradients: of an objective, by name of the variable, where there are any
-      and they were asked for.
-  """
-
-  outputs: dict[str, Any]
-  values: dict[str, Any]
-  penalties: Any
-  gradients: dict[str, Any]
-
-
 def training_step(
   path: str,
   function: ImageFunction,
   images: np.ndarray,
-  objective: Callable[[dict[str, Any]], Any] | None = None,
+  objective: Objective | None = None,
 ) -> Step:
   """Runs one step of the training variant, with all draws fixed.
 

@@ -16,7 +16,7 @@ from hub_image_export.export.variable_nodes import (
 from hub_image_export.graph.graph_defs import canonical, ordering_nodes
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import GraphDef
-from hub_image_export.tracing.variants import Variant
+from hub_image_export.tracing.variant import Variant
 from hub_image_export.weights.variable import Variable
 
 

@@ -10,8 +10,8 @@ more, and run at once. Nobody else sees a changed variable, seed or layer.
 
 from __future__ import annotations
 
-import collections
 import contextlib
+import dataclasses
 import gc
 import random
 from collections.abc import Callable, Iterator
@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from hub_image_export import contract
-from hub_image_export.export import fixed_draws
-from hub_image_export.export.loaded_module import Step
+from hub_image_export.export import fixed_draws, source_graph
+from hub_image_export.export.step import Objective, Step, flat_outputs, sum_of
 from hub_image_export.export.variable_copies import Copies
-from hub_image_export.graph.unordered_reads import read_before_writes
 from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.tensorflow_api import (
   eager_ops,
@@ -35,14 +34,12 @@ from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.source_call import (
   converted,
-  each_new_variable,
   record_variables,
   values_from_files,
 )
 from hub_image_export.tracing.trace import compute
 from hub_image_export.weights.variable import handle_of
 
-Objective = Callable[[dict[str, Any]], Any]
 v1 = tf.compat.v1
 
 
@@ -172,7 +169,7 @@ class SourceRun:
     return Step(
       {key: output.numpy() for key, output in outputs.items()},
       values,
-      _sum(found["penalties"]),
+      sum_of(found["penalties"]),
       gradients,
     )
 
@@ -198,6 +195,27 @@ class SourceRun:
       for name, parts in gradients.items()
       if any(g is not None for g in parts)
     }
+
+  def _in_graph(
+    self,
+    convert: Any,
+    images: np.ndarray,
+    training: bool,
+    objective: Objective | None,
+  ) -> Step:
+    names = {n: v.name for n, v in self._made.items()}
+    step = source_graph.step(
+      self._compute(training, convert),
+      images,
+      training,
+      objective,
+      {n: v.read().numpy() for n, v in self._made.items()},
+    )
+    return dataclasses.replace(
+      step,
+      values={names.get(n, n): value for n, value in step.values.items()},
+      gradients={names[n]: g for n, g in step.gradients.items() if n in names},
+    )
 
   def _traced(
     self, convert: Any, images: np.ndarray, training: bool
@@ -238,96 +256,6 @@ class SourceRun:
     )
     return lambda x: tf.nest.pack_sequence_as(outputs, pruned(x)[0]), handles
 
-  def _in_graph(
-    self,
-    convert: Any,
-    images: np.ndarray,
-    training: bool,
-    objective: Objective | None,
-  ) -> Step:
-    graph = tf.Graph()
-    made: list[Any] = []
-    with graph.as_default(), each_new_variable(made.append):
-      shape = [None, *images.shape[1:]]
-      # Graphs that the source imports may have images of their own.
-      given = v1.placeholder(tf.float32, shape, name="images_of_source")
-      found = self._compute(training, convert)(given)
-      outputs = flat_outputs(found)
-      updates = _updates(graph) if training else []
-      trainable = v1.trainable_variables() if objective else []
-      gradients = (
-        v1.gradients(objective(outputs), trainable) if objective else []
-      )
-      of_source = {op.name for op in graph.get_operations()}
-      # Meta graphs that are imported bring variables along.
-      known = [*v1.global_variables(), *v1.local_variables(), *made]
-      variables = {v.name: v for v in known}
-      of_source -= {v.initializer.name for v in variables.values()}
-      values = {name: v.read_value() for name, v in variables.items()}
-      loaded = {n: v for n, v in variables.items() if n in self._made}
-      feeds = {
-        n: v1.placeholder(v.dtype.base_dtype, v.shape)
-        for n, v in loaded.items()
-      }
-      loads = [v.assign(feeds[n]).op for n, v in loaded.items()]
-      others = [v.initializer for n, v in variables.items() if n not in loaded]
-    graph_def = graph.as_graph_def()
-    changes = fixed_draws.fix(graph_def)
-    changes += read_before_writes(graph_def, of_source)
-    if changes:
-      graph = tf.Graph()
-      with graph.as_default():
-        tf.import_graph_def(graph_def, name="")
-    stored = {n: self._made[n].read().numpy() for n in loaded}
-    with v1.Session(graph=graph) as session:
-
-      def run(fetches: Any, feed: Any = None) -> Any:
-        names = tf.nest.map_structure(lambda t: t.name, fetches)
-        return session.run(names, feed)
-
-      def begin() -> dict[str, np.ndarray]:
-        run(others)
-        run(loads, {feeds[n].name: value for n, value in stored.items()})
-        return run(values)
-
-      wanted = {
-        v.name: g for v, g in zip(trainable, gradients) if g is not None
-      }
-      wanted = {n: tf.convert_to_tensor(g) for n, g in wanted.items()}
-      begin()
-      # What no edge orders sees the values of before, but in one run it may
-      # happen to see those after: so updates have a run of their own.
-      asked = [outputs, found["penalties"], wanted]
-      results = run(asked, {given.name: images})
-      before = begin()
-      run([asked, updates], {given.name: images})
-      after = run(values)
-    names = {n: v.name for n, v in self._made.items()}
-    return Step(
-      results[0],
-      {
-        names.get(n, n): value
-        for n, value in after.items()
-        if not np.array_equal(value, before[n])
-      },
-      _sum(results[1]),
-      {names[n]: g for n, g in results[2].items() if n in names},
-    )
-
-
-def _updates(graph: Any) -> list[Any]:
-  """Ops of UPDATE_OPS: what else a function assigns, TF1 never runs."""
-  entries = tf.nest.flatten(graph.get_collection(contract.UPDATE_OPS))
-  elements = map(graph.as_graph_element, entries)
-  return [getattr(element, "op", element) for element in elements]
-
-
-def _sum(penalties: list[list[Any]]) -> float:
-  """Of the penalties, by origin: what several have in common counts once."""
-  counts = [collections.Counter(map(float, origin)) for origin in penalties]
-  values = {value for count in counts for value in count}
-  return sum(v * max(count[v] for count in counts) for v in values)
-
 
 def _is_no_part_of_modules(handle: Any) -> bool:
   """Holds for the seeds of Keras 3, the states of `tf.random.Generator`, and
@@ -346,15 +274,6 @@ def _name_of(handle: Any) -> str:
     if issubclass(type(value), tf.Variable) and handle_of(value) is handle:
       return value.name
   return "without a name"
-
-
-def flat_outputs(tensors: dict[str, Any]) -> dict[str, Any]:
-  """Outputs by task and key."""
-  found = {}
-  for task, value in tensors["tasks"].items():
-    found[f"{task}/{contract.DEFAULT_OUTPUT}"] = value
-    found.update({f"{task}/{k}": v for k, v in tensors["endpoints"].items()})
-  return found
 
 
 @contextlib.contextmanager

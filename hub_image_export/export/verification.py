@@ -19,13 +19,16 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError, VerificationError, reason
-from hub_image_export.export import comparison, loaded_module, reference
+from hub_image_export.export import comparison, loaded_module
+from hub_image_export.export.compared_images import (
+  inference_batches,
+  training_images,
+)
 from hub_image_export.export.comparison import Difference
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.loaded_module import Step
+from hub_image_export.export.objective import objective_of
 from hub_image_export.export.source_run import SourceRun
-from hub_image_export.graph.graph_defs import canonical
-from hub_image_export.tensorflow_api import private
+from hub_image_export.export.step import Step
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
 
@@ -107,7 +110,7 @@ class _Verifier:
     batches = inference_batches(self._interface)
     images = training_images(self._interface)
     trains = len(self._function.variants) > 1
-    objective = _objective(self._function) if trains else None
+    objective = objective_of(self._function) if trains else None
     with contextlib.ExitStack() as stack:
       # The module's thread knows nothing of the scopes that the caller is in.
       # One waits for the other: both are Python for the most part, and side by
@@ -285,30 +288,6 @@ def _of_module(step: Step, variables: Container[str]) -> Step:
   return dataclasses.replace(step, values=values)
 
 
-def inference_batches(interface: Interface) -> list[np.ndarray]:
-  """One image with structure, a black and a white one, one of another size."""
-  size = interface.height, interface.width
-  flat = np.zeros([2, *size, contract.NUM_CHANNELS], np.float32)
-  flat[1] = contract.PIXEL_MAX
-  batches = [_structured(1, *size), flat]
-  if interface.variable_size:
-    batches.append(_structured(1, *reference.another_size(interface)))
-  return batches
-
-
-def training_images(interface: Interface) -> np.ndarray:
-  return _structured(2, interface.height, interface.width)
-
-
-def _structured(count: int, height: int, width: int) -> np.ndarray:
-  """Images of random blocks and fine noise, in [0, 1]."""
-  random = np.random.RandomState(count)
-  coarse = (count, -(-height // 8), -(-width // 8), contract.NUM_CHANNELS)
-  blocks = random.uniform(size=coarse).repeat(8, axis=1).repeat(8, axis=2)
-  noise = random.uniform(size=(count, height, width, contract.NUM_CHANNELS))
-  return (0.7 * blocks[:, :height, :width] + 0.3 * noise).astype(np.float32)
-
-
 def _check_finite(outputs: dict[str, np.ndarray]) -> None:
   for name, value in outputs.items():
     if not np.all(np.isfinite(value)):
@@ -317,59 +296,3 @@ def _check_finite(outputs: dict[str, np.ndarray]) -> None:
         "images in [0, 1]: expected numbers. Are the weights sound, and is "
         f"{called('preprocess')} the right one?"
       )
-
-
-def _objective(function: ImageFunction) -> Any:
-  """A sum of all tasks' outputs, whose gradients are worth comparing."""
-  if not gradients_are_touched(function):
-    return None
-  random = np.random.RandomState(5)
-  weights = {
-    f"{task}/{contract.DEFAULT_OUTPUT}": random.normal(size=width)
-    for task, width in sorted(function.widths.items())
-  }
-  return lambda outputs: tf.add_n(
-    [
-      tf.reduce_sum(outputs[k] * w.astype(np.float32))
-      for k, w in weights.items()
-      if k in outputs
-    ]
-  )
-
-
-def gradients_are_touched(function: ImageFunction) -> bool:
-  """Whether gradients might not be those of the source's own ops.
-
-  That is so where a trainable variable changes, a value is read after it was
-  written, where a custom gradient was dropped (but for swish, whose own is the
-  same but for rounding), and where other ops stand in the place of some, for
-  TensorFlow 1.15.
-  """
-  training = function.variants[-1]
-  return (
-    bool(training.rewritten)
-    or any(
-      (node.op == "StopGradient" and "/value" in node.name)
-      or (
-        node.name in training.updates
-        and training.variables[canonical(node.input[0])].trainable
-      )
-      for node in training.graph_def.node
-    )
-    or any(
-      op.type == "IdentityN" and _has_custom_gradient(op) and not _is_swish(op)
-      for op in function.reference.graph.get_operations()
-    )
-  )
-
-
-def _has_custom_gradient(op: Any) -> bool:
-  return private.CUSTOM_GRADIENT in op.node_def.attr
-
-
-def _is_swish(op: Any) -> bool:
-  """Whether the op stands for `x * sigmoid(x)`."""
-  product = op.inputs[0].op
-  return product.type == "Mul" and any(
-    factor.op.type == "Sigmoid" for factor in product.inputs
-  )

@@ -10,12 +10,13 @@ from hub_image_export import contract
 from hub_image_export.arguments import called
 from hub_image_export.sources.source import Source
 from hub_image_export.tracing import left_out, policies
+from hub_image_export.tracing.passes import make_variant
 from hub_image_export.tracing.trace import Plan, Trace, trace
 from hub_image_export.tracing.training_independence import (
   training_cannot_differ,
 )
 from hub_image_export.tracing.variable_table import VariableTable, used
-from hub_image_export.tracing.variants import Variant, make_variant
+from hub_image_export.tracing.variant import Variant
 from hub_image_export.weights.variable import Variable
 
 

@@ -20,7 +20,7 @@ from hub_image_export.graph.no_gradients import op_without_gradient
 from hub_image_export.graph.oldest_tensorflow import trained_loops
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.trace import Trace
-from hub_image_export.tracing.variants import Variant
+from hub_image_export.tracing.variant import Variant
 
 
 def check_deterministic(inference: Variant) -> None:

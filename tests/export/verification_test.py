@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import hub_image_export as hie
-from hub_image_export.export import verification
+from hub_image_export.export import compared_images, verification
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tracing import policies, variants
+from hub_image_export.tracing import passes, policies
 from hub_image_export.weights import checkpoint_writer as weights
 from tests.support import function_sources, keras_sources, models, state_sources
 
@@ -151,7 +151,7 @@ def test_a_failure_is_not_exported(tmp_path, monkeypatch):
 
 def _export_with(monkeypatch, fault, source, path, **options):
   """Exports, after `fault(variant)` changed each training variant."""
-  make = variants.make_variant
+  make = passes.make_variant
 
   def faulty(*args, **kwargs):
     variant = make(*args, **kwargs)
@@ -300,7 +300,7 @@ def test_another_size_is_compared(tmp_path):
     return net(images) * tf.cast(tf.shape(images)[1], tf.float32)
 
   spec = hie.make_feature_vector_module(fn, 12, 10, variable_size=True)
-  batches = verification.inference_batches(spec.interface)
+  batches = compared_images.inference_batches(spec.interface)
   assert {batch.shape[1:3] for batch in batches} == {(12, 10), (44, 74)}
   spec.export(tmp_path / "module")
 

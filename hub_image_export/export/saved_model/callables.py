@@ -19,7 +19,7 @@ from hub_image_export.graph.graph_defs import ancestors, canonical, prune
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.image_function import ImageFunction
-from hub_image_export.tracing.variants import Variant
+from hub_image_export.tracing.variant import Variant
 from hub_image_export.weights.variable import Variable
 
 

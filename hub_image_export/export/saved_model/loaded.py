@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.loaded_module import Step
+from hub_image_export.export.step import Step
 from hub_image_export.graph.graph_defs import canonical, nodes_by_name
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.runtime import quiet
@@ -34,8 +33,6 @@ class LoadedObject:
 
   def __init__(self, path: str, function: ImageFunction) -> None:
     """Loads it; all that it draws has fixed values."""
-    # Verification asks from two threads, and steps change variables.
-    self._lock = threading.Lock()
     with quiet(), _without_draws(path) as same:
       self._root = tf.saved_model.load(same)
     tasks = list(function.inference.tasks)
@@ -64,7 +61,7 @@ class LoadedObject:
     """The values of outputs, under the keys of `wanted`."""
     found: dict[str, Any] = {}
     # What is restored is new to each load: TensorFlow warns of retracing.
-    with self._lock, quiet():
+    with quiet():
       for task in {name.partition("/")[0] for name in wanted.values()}:
         found.update(self._call(task, images, training=False))
     return {key: found[name].numpy() for key, name in wanted.items()}
@@ -98,7 +95,7 @@ class LoadedObject:
       objective: of the outputs, a sum over tasks.
       changing: names of the variables that a step may change.
     """
-    with self._lock, quiet():
+    with quiet():
       return self._step(images, objective, changing)
 
   def _step(
@@ -110,13 +107,15 @@ class LoadedObject:
     before = {n: self._variables[n].numpy() for n in changing}
     step = Step({}, dict(before), self._penalty(), {})
     for task, loaded in self._tasks.items():
-      with tf.GradientTape() as tape:
+      if objective is None:  # A tape would have gradients built at once.
         outputs = self._call(task, images, training=True)
-        total = objective(outputs) if objective is not None else None
-      step.outputs.update({k: v.numpy() for k, v in outputs.items()})
-      if total is not None:
+      else:
+        with tf.GradientTape() as tape:
+          outputs = self._call(task, images, training=True)
+          total = objective(outputs)
         watched = loaded.trainable_variables
         _add(step.gradients, watched, tape.gradient(total, watched))
+      step.outputs.update({k: v.numpy() for k, v in outputs.items()})
       for name, value in before.items():
         after = self._variables[name].numpy()
         if not np.array_equal(after, value):
