@@ -23,6 +23,17 @@ def pytest_collection_finish():
   gc.set_threshold(100_000, 20, 50)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def prepared():
+  """Lets one process judge all modules: each forks it, and TensorFlow is
+  imported once.
+  """
+  from hub_image_export import checker
+
+  with checker.prepared():
+    yield
+
+
 @pytest.fixture(scope="session")
 def module(tmp_path_factory):
   """Path of a module of two tasks, with labels."""

@@ -99,7 +99,9 @@ def test_gigantic_images_are_not_tried(tmp_path):
   assert "unchecked" in {f.rule for f in findings.all}
 
 
-def test_crash_of_the_process_is_a_finding(tmp_path, monkeypatch):
+def test_crash_of_the_process_is_a_finding(
+  tmp_path, monkeypatch, nothing_prepared
+):
   """What was found before the crash is kept."""
   monkeypatch.setattr(runner, "_WORKER", "crashing_worker")
   monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -26,7 +26,7 @@ def module(tmp_path_factory):
 
 
 @pytest.fixture
-def started(monkeypatch):
+def started(monkeypatch, nothing_prepared):
   """The processes that were started."""
   found = []
   start = runner.Worker.__init__
