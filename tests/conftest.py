@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 import pytest
@@ -12,15 +11,6 @@ import pytest
 # gradient on CPUs in oneDNN alone. TensorFlow switches it on by itself where
 # it knows the processor, and reads this when it is imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
-def pytest_collection_finish():
-  """Lets Python look for garbage less often: TensorFlow has half a million
-  objects, which all stay, and a graph has thousands.
-  """
-  gc.collect()
-  gc.freeze()
-  gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,6 +31,7 @@ from hub_image_export.tensorflow_api import (
   user_errors,
 )
 from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.tracing.source_call import (
   converted,
@@ -75,7 +76,8 @@ class SourceRun:
     those that the module does not have. See `loaded_module.training_step`.
     """
     all_made = self._made and len(self._made) == len(self._function.variables)
-    with _seeds_kept(self._function.layers):
+    # Of functions in it that are traced once more, TensorFlow warns.
+    with quiet(), _seeds_kept(self._function.layers):
       if all_made and not self._function.layers:
         return converted(
           lambda convert: self._in_graph(convert, images, training, objective)

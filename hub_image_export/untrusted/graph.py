@@ -24,6 +24,7 @@ _ASSIGN = re.compile(
 )
 # Ops that do not give their first input to what they call.
 _CHOOSING = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+_BRANCHES = _CHOOSING | {"Switch", "RefSwitch"}
 _RANDOM = re.compile(
   r"Random|Multinomial|TruncatedNormal|^Stateful.*(Normal|Uniform)"
 )
@@ -159,6 +160,19 @@ class Graph:
       for inner in self.functions[name].node_def:
         pending += function_names(inner)
     return found
+
+  def has_branches(self, nodes: Iterable[Any]) -> bool:
+    """Whether nodes, or what they call, do one thing or another: then what
+    they do for some images tells little of others.
+    """
+    return any(
+      op in _BRANCHES
+      for node in nodes
+      for op in (
+        node.op,
+        *(n.op for f in self.called(node) for n in self.functions[f].node_def),
+      )
+    )
 
   def _written(self, node: Any) -> list[str]:
     """The inputs that a node, or what it calls, assigns to."""

@@ -563,6 +563,18 @@ def _frozen(net, x, training):
   )
 
 
+def _in_a_branch(net, x, training):
+  """A bias that is used, and moves, for batches of a kind that nobody tries."""
+  found = net.features(x, training)
+
+  def moved():
+    if training:
+      net.mean.assign_add(tf.ones_like(net.mean))
+    return found + net.bias[0]
+
+  return tf.cond(tf.reduce_mean(x) > 2.0, moved, lambda: found)
+
+
 def _nested(net):
   inner = tf.function(net.features, autograph=False)
   return callable_object(
@@ -585,6 +597,7 @@ good(
   dropout_inside=features(_dropping),
   frozen_batch_norm=features(_frozen),
   calls_a_function=dict(make=_nested),
+  used_in_a_branch=features(_in_a_branch, more=lambda net: [net.bias]),
   no_penalties=_set(regularization_losses=lambda obj, net: []),
   penalized_weights_left_out=_set(
     trainable_variables=lambda obj, net: obj.trainable_variables[1:]

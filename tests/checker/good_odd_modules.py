@@ -84,6 +84,17 @@ def _dead_channel(x, training, momentum):
   return x + tf.reduce_mean(y, 3, keepdims=True)
 
 
+def _average_in_a_branch(x, training, momentum):
+  """It moves for batches of a kind that nobody tries."""
+  x = tiny.body(x, training, momentum)
+  mean = _state("dark/mean", [tiny.FILTERS], _ZEROS)
+  if training:
+    moved = 0.9 * mean + 0.1 * tf.reduce_mean(x, [0, 1, 2])
+    is_dark = tf.reduce_mean(x) < -1.0
+    update(v1.assign(mean, tf.cond(is_dark, lambda: moved, lambda: 1.0 * mean)))
+  return x - 0.1 * mean
+
+
 def _auxiliary(net):
   """A head that training alone computes with; its weights are everywhere."""
   kernel = tiny.variable("auxiliary/kernel", [tiny.FILTERS, tiny.CLASSES])
@@ -118,6 +129,7 @@ good(
   pixels_batch_normalized=dict(scale=lambda x: x, make_body=_normalized_first),
   scaled_by_other_ops=dict(scale=lambda x: x, make_body=_scaled_otherwise),
   observed_range=dict(make_body=_observed_range),
+  average_in_a_branch=dict(make_body=_average_in_a_branch),
   averaged_weights=dict(make_body=_averaged_weights),
   counts_batches=dict(finish=_counts_batches),
   dead_channel=dict(make_body=_dead_channel),

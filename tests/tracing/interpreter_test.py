@@ -81,16 +81,7 @@ def test_the_collector_is_as_before():
   assert gc.get_threshold() == before
 
 
-@pytest.fixture
-def often():
-  """The collector's usual thresholds, which these tests have raised."""
-  before = gc.get_threshold()
-  gc.set_threshold(700, 10, 10)
-  yield
-  gc.set_threshold(*before)
-
-
-def test_young_garbage_is_collected(often):
+def test_young_garbage_is_collected():
   """Even while many objects are made that stay."""
   found, kept = [], []
   with interpreter.full_collections_paused():
@@ -99,7 +90,7 @@ def test_young_garbage_is_collected(often):
     assert found[0]() is None
 
 
-def test_there_are_no_full_collections(often):
+def test_there_are_no_full_collections():
   collections = []
 
   def note(phase, info):
