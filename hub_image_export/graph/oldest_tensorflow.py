@@ -61,9 +61,11 @@ def oldest_tensorflow(
 
 def trained_loops(graph_def: GraphDef) -> list[str]:
   """Names of the loops that gradients of a graph go through."""
-  by_name = {node.name: node for node in graph_def.node}
-  trained = _on_gradient_path(by_name)
-  return [n for n in by_name if by_name[n].op in LOOPS and n in trained]
+  loops = [node.name for node in graph_def.node if node.op in LOOPS]
+  if not loops:
+    return []
+  trained = _on_gradient_path({node.name: node for node in graph_def.node})
+  return [name for name in loops if name in trained]
 
 
 def _problems(

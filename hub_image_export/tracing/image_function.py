@@ -114,7 +114,9 @@ def make_image_function(
     )
   policies.check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)
-  policies.check_gradients(traces[: len(kept)], allow_custom_gradients)
+  policies.check_gradients(
+    traces[len(kept) - 1], allow_custom_gradients or training is False
+  )
   policies.check_dropout(variants[-1])
   policies.check_weights(kept)
   policies.check_averages(kept)

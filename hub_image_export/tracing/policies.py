@@ -32,9 +32,14 @@ def check_deterministic(inference: Variant) -> None:
     )
 
 
-def check_gradients(traces: list[Trace], allowed: bool) -> None:
-  """Tells of gradients that a consumer's process cannot have."""
-  found = gradients.unnatural_gradients(traces[-1].wrapped.graph)
+def check_gradients(trace: Trace, allowed: bool) -> None:
+  """Tells of gradients that a consumer's process cannot have.
+
+  Args:
+    trace: what consumers fine-tune: of training, where that is a variant.
+    allowed: by the user, or because nobody is to fine-tune it.
+  """
+  found = gradients.unnatural_gradients(trace.wrapped.graph)
   if not found:
     return
   ops = "; ".join(f"{name} ({what})" for name, what in found.items())
@@ -42,10 +47,10 @@ def check_gradients(traces: list[Trace], allowed: bool) -> None:
     f"these ops have gradients of their own: {ops}. They exist in this process "
     "only: consumers would fine-tune with TensorFlow's gradients instead"
   )
-  if len(traces) > 1 and not allowed:
+  if not allowed:
     raise ValueError(
       f"{message}. Accept that with {called('allow_custom_gradients', True)}, "
-      f"or make no training variant with {called('training', False)}"
+      f"or make a module to infer with alone: {called('training', False)}"
     )
   logging.warning("%s", message[0].upper() + message[1:])
 

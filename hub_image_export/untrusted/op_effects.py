@@ -34,10 +34,8 @@ def reaches_out(node: Any) -> bool:
 
   False where this TensorFlow has no such op: it may be a function.
   """
-  if not is_known(node.op):
-    return False
   if node.op not in _inside():
-    return True
+    return is_known(node.op)
   if node.op == "PrintV2":
     return node.attr["output_stream"].s not in _PRINT_TARGETS
   # FixedUnigramCandidateSampler reads its `vocab_file`, where it has one.

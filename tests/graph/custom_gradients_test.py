@@ -158,6 +158,20 @@ def test_modules_that_would_fine_tune_otherwise_are_refused(name):
     _module(UNNATURAL[name])
 
 
+def test_so_are_those_whose_only_variant_would():
+  """A source that trains as it infers is fine-tuned in that one variant."""
+  network = _Network(cases.reverse)
+
+  def source(images):
+    return network(images, False)
+
+  with pytest.raises(ValueError, match="allow_custom_gradients=True"):
+    hie.make_feature_vector_module(source, 12, 10)
+  for options in ({"allow_custom_gradients": True}, {"training": False}):
+    spec = hie.make_feature_vector_module(source, 12, 10, **options)
+    assert len(spec.get_tags()) == 1
+
+
 def test_they_can_be_accepted_or_need_no_training():
   accepted = _module(cases.reverse, allow_custom_gradients=True)
   assert len(accepted.get_tags()) == 2
