@@ -167,7 +167,7 @@ def test_an_interrupted_run_leaves_nothing(number, module, tmp_path):
   folder.mkdir()
   results.mkdir()
   content = photos.encoded(photos.pixels(3, 300, 300))
-  for i in range(4000):
+  for i in range(12_000):  # More than it does before the signal comes.
     (folder / f"{i}.png").write_bytes(content)
   process = subprocess.Popen(
     [
