@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,12 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.step import Step
+from hub_image_export.export.step import Objective, Step
 from hub_image_export.graph.graph_defs import canonical, nodes_by_name
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tracing.image_function import ImageFunction
 from hub_image_export.untrusted import saved_models
-
-Objective = Callable[[dict[str, Any]], Any]
 
 
 class LoadedObject:
