@@ -32,6 +32,10 @@ _FLAGS = {
   _EQUALITY: (tf.Tensor, "_USE_EQUALITY"),
   _SHAPES: (_place("framework.tensor_shape"), "_TENSORSHAPE_V2_OVERRIDE"),
 }
+# `tf.train.ExponentialMovingAverage` averages tensors in graphs of TensorFlow 1
+# alone, and asks `ops`, by this name since 1.0, whether it is in one.
+_AVERAGES = "averages"
+_AVERAGING = _place("training.moving_averages")
 # `enable_v2_behavior` turns all switches back, but for eager execution, which
 # it refuses once a graph was used: so that one is turned back before.
 _EAGER = (_place("eager.context"), "default_execution_mode")
@@ -80,6 +84,20 @@ class _Flag:
     return _here.rules.get(self._name, process)
 
 
+class _Ops:
+  """Stands for the module `ops`, where moving averages look it up."""
+
+  def __init__(self, process: Any) -> None:
+    self.process = process
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self.process, name)
+
+  def executing_eagerly_outside_functions(self) -> bool:
+    process = self.process.executing_eagerly_outside_functions
+    return _here.rules.get(_AVERAGES, True) and process()
+
+
 def tf2_enabled() -> bool:
   return tf.__internal__.tf2.enabled()
 
@@ -96,11 +114,14 @@ class _Flags:
       if not self._users:
         for name, (owner, attribute) in _FLAGS.items():
           setattr(owner, attribute, _Flag(name, getattr(owner, attribute)))
+        _AVERAGING.ops = _Ops(_AVERAGING.ops)
       self._users += 1
 
   def end(self) -> None:
     with self._lock:
       self._users -= 1
+      if not self._users:
+        _AVERAGING.ops = _AVERAGING.ops.process
       for owner, attribute in _FLAGS.values() if not self._users else ():
         flag = getattr(owner, attribute)
         if isinstance(flag, _Flag):
@@ -128,8 +149,11 @@ def ours() -> contextlib.AbstractContextManager[None]:
 
 
 def of_the_process() -> contextlib.AbstractContextManager[None]:
-  """A user's code, in this thread: what the process has asked for holds."""
-  return _in_force({})
+  """A user's code, in this thread: what the process has asked for holds.
+
+  Moving averages may be of tensors: what the code is traced into is a graph.
+  """
+  return _in_force({_AVERAGES: False})
 
 
 def by_identity() -> contextlib.AbstractContextManager[None]:

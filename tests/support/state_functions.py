@@ -273,3 +273,48 @@ def tf1_power_iteration() -> Source:
       return x @ (weights / sigma)
 
   return _tf1(step)
+
+
+def _of_tensors(normalized) -> Source:
+  """`normalized(x, average, apply, is_training)`: batch norm by hand, with
+  averages of tensors, which have no values but zero at first.
+  """
+
+  def fn(images, is_training):
+    kernel = v1.get_variable(
+      "kernel",
+      [3, 3, 3, 4],
+      initializer=v1.random_uniform_initializer(0.1, 0.6, seed=1),
+    )
+    x = tf.reduce_mean(tf.nn.conv2d(images, kernel, 2, "SAME"), [1, 2])
+    mean, variance = tf.nn.moments(x, [0])
+    averages = tf.train.ExponentialMovingAverage(0.9)
+    apply = averages.apply([mean, variance])
+    mean, variance = normalized(
+      (mean, variance), averages.average, apply, is_training
+    )
+    return x * tf.nn.batch_normalization(x, mean, variance, None, None, 1e-3)
+
+  return Source(fn=fn, owner=None, call=None)
+
+
+@_source
+def tf1_averages_of_tensors() -> Source:
+  def normalized(moments, average, apply, is_training):
+    if not is_training:
+      return map(average, moments)
+    _update(apply)
+    return moments
+
+  return _of_tensors(normalized)
+
+
+@_source
+def tf1_averages_of_tensors_after_control_dependency() -> Source:
+  def normalized(moments, average, apply, is_training):
+    if not is_training:
+      return map(average, moments)
+    with tf.control_dependencies([apply]):
+      return [tf.identity(moment) for moment in moments]
+
+  return _of_tensors(normalized)

@@ -72,3 +72,22 @@ def test_comparisons_are_counted():
     assert tf1_rules.comparisons() > before
     with tf1_rules.by_identity():
       assert x not in [tf.constant(1.0)]
+
+
+def test_tensors_are_averaged_in_user_code_alone():
+  """tf.train.ExponentialMovingAverage looks `ops` up where it is replaced."""
+
+  def average():
+    return tf.train.ExponentialMovingAverage(0.9).apply([tf.constant(1.0)])
+
+  averages = tf1_rules._AVERAGING
+  before = averages.ops
+  with pytest.raises(TypeError, match="non-Variable"):
+    average()
+  with tf1_rules.of_the_process():
+    assert not averages.ops.executing_eagerly_outside_functions()
+    with tf1_rules.ours():
+      assert averages.ops.convert_to_tensor is before.convert_to_tensor
+  assert averages.ops is before
+  with pytest.raises(TypeError, match="non-Variable"):
+    average()
