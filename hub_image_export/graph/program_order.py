@@ -31,6 +31,8 @@ def in_program_order(
       sees the variable as it was.
   """
   nodes = list(nodes)
+  if last is None and _is_sorted(nodes):
+    return nodes
   index = {node.name: i for i, node in enumerate(nodes)}
   waits_for: list[int] = []
   users: list[list[int]] = [[] for _ in nodes]
@@ -60,12 +62,24 @@ def in_program_order(
   return ordered
 
 
-def in_branches(nodes: Iterable[NodeDef]) -> set[str]:
+def _is_sorted(nodes: list[NodeDef]) -> bool:
+  """Whether each stands behind all that it needs, as graphs are made."""
+  missing = {node.name for node in nodes}
+  for node in nodes:
+    if not missing.isdisjoint(map(node_of, node.input)):
+      return False
+    missing.discard(node.name)
+  return True
+
+
+def in_branches(nodes: list[NodeDef]) -> set[str]:
   """Names of nodes within branches or loops of TensorFlow 1.
 
   Args:
     nodes: in program order.
   """
+  if not any(node.op in _OPENS for node in nodes):
+    return set()
   found: set[str] = set()
   entered: set[str] = set()
   for node in nodes:

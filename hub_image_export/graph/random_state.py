@@ -202,6 +202,11 @@ def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
     Those that only seed random ops, and are assigned from themselves. They
     are no part of a module: neither they nor their assignments.
   """
+  if not any(
+    node.op in SEED_INPUTS or node.op in GENERATOR_OPS
+    for node in graph_defs.all_nodes(graph_def)
+  ):
+    return set()
   library = {f.signature.name: f for f in graph_def.library.function}
   consumers = graph_defs.consumers_of(graph_def)
 

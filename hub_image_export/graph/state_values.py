@@ -86,16 +86,12 @@ class Walk:
     """Walks over nodes in program order; they are changed."""
     branched = in_branches(nodes)
     for node in nodes:
-      controls = node.input[len(data_inputs(node)) :]
-      node.input[:] = [
-        *(self.stand_ins.get(canonical(t), t) for t in data_inputs(node)),
-        *controls,
-      ]
-      touched = {
-        i: self.handles[canonical(t)]
-        for i, t in enumerate(data_inputs(node))
-        if canonical(t) in self.handles
-      }
+      touched = {}
+      for i, tensor in enumerate(map(canonical, data_inputs(node))):
+        if tensor in self.stand_ins:
+          tensor = node.input[i] = self.stand_ins[tensor]
+        if canonical(tensor) in self.handles:
+          touched[i] = self.handles[canonical(tensor)]
       self._take(node, touched, node.name in branched)
 
   def _take(

@@ -212,12 +212,12 @@ def _assign_after_reads(variant: Variant, traced: _Traced) -> None:
 
 
 def _find_oldest_tensorflow(variant: Variant, traced: _Traced) -> None:
-  oldest, reasons = oldest_tensorflow(variant.graph_def, variant.is_training)
-  variant.oldest_tensorflow, variant.needs_newer = oldest, tuple(reasons)
-  if not variant.is_training:
-    oldest, reasons = oldest_tensorflow(variant.graph_def, training=True)
+  oldest, reasons = oldest_tensorflow(variant.graph_def, training=True)
   variant.fine_tuned_from = oldest
   variant.fine_tuning_needs_newer = tuple(reasons)
+  if reasons and not variant.is_training:  # To run it takes no more than that.
+    oldest, reasons = oldest_tensorflow(variant.graph_def, training=False)
+  variant.oldest_tensorflow, variant.needs_newer = oldest, tuple(reasons)
 
 
 def _drop_private_attributes(variant: Variant, traced: _Traced) -> None:
