@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import itertools
 import json
 import os
@@ -79,6 +80,7 @@ def main() -> None:
     except ImportError as error:
       told.write(json.dumps({"unusable": str(error)}) + "\n")
       return
+    gc.freeze()  # All that is imported stays: forks need not look through it.
     for line in sys.stdin:
       status = _judge_apart(json.loads(line), told)
       told.write(json.dumps({"status": status}) + "\n")

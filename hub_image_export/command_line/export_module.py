@@ -110,6 +110,7 @@ def _export(argv: Sequence[str]) -> list[Any]:
   from hub_image_export.command_line import builder_flags, model_flag
   from hub_image_export.files.staging import Staging
 
+  command_line.settle()
   model_flag.check(export_flags.MODEL.value)
   paths: dict[str, str] = {}
   if export_flags.EXPORT_PATH.value:

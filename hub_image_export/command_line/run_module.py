@@ -66,6 +66,7 @@ def _here(path: str, images: Sequence[str]) -> int:
   from hub_image_export.serving.answers import Answers
   from hub_image_export.serving.opening import open_module
 
+  command_line.settle()
   output, overwrite = photo_flags.OUTPUT.value, photo_flags.OVERWRITE.value
   suffix = ""
   if output:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from hub_image_export import contract
+from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tensorflow_api.types import ModuleSpec
@@ -29,24 +30,27 @@ class LoadedModule:
     images: placeholder for them.
     outputs: by signature and key (`"image_feature_vector/default"`).
     session: in which its variables have their values.
+    begin: gives them their values in another session, where that is possible.
   """
 
   graph: Any
   images: Any
   outputs: dict[str, Any]
   session: Any
+  begin: Callable[[Any], None] | None = None
 
   def run(self, fetches: Any, images: np.ndarray) -> Any:
     return self.session.run(fetches, {self.images: images})
 
   def run_on_cpu(self, fetches: Any, images: np.ndarray) -> Any:
     """In a session without GPUs, which do not repeat a sum."""
-    if all(d.device_type == "CPU" for d in self.session.list_devices()):
+    devices = self.session.list_devices()
+    if self.begin is None or all(d.device_type == "CPU" for d in devices):
       return self.run(fetches, images)
     config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
     session = tf.compat.v1.Session(graph=self.graph, config=config)
-    with session, self.graph.as_default():
-      session.run(tf.compat.v1.global_variables_initializer())
+    with session:
+      self.begin(session)
       return session.run(fetches, {self.images: images})
 
 
@@ -60,14 +64,15 @@ def loaded(
   """Loads the inference variant.
 
   Args:
-    module: its directory, or its spec.
+    module: its directory, or what `hub.load_module_spec` makes of it.
     signatures: those to apply, to the same images.
     image_shape: of the images (C14, C15).
     threads: as for `session_of`.
   """
   graph = tf.Graph()
   with quiet(), graph.as_default():
-    instance = hub.Module(module)
+    spec = hub.load_module_spec(module) if isinstance(module, str) else module
+    instance, restore = private_hub.instantiated(spec)
     images = tf.compat.v1.placeholder(tf.float32, image_shape)
     outputs = {}
     for name in signatures:
@@ -75,13 +80,15 @@ def loaded(
         {contract.IMAGES: images}, signature=name, as_dict=True
       )
       outputs.update({f"{name}/{key}": v for key, v in results.items()})
-    initializers = [
-      tf.compat.v1.global_variables_initializer(),
-      tf.compat.v1.tables_initializer(),
-    ]
+    tables = tf.compat.v1.tables_initializer()
+
+  def begin(session: Any) -> None:
+    restore(session)
+    session.run(tables)
+
   with session_of(graph, threads) as session:
-    session.run(initializers)
-    yield LoadedModule(graph, images, outputs, session)
+    begin(session)
+    yield LoadedModule(graph, images, outputs, session, begin)
 
 
 @contextlib.contextmanager

@@ -288,6 +288,11 @@ def test_hub_specs_and_modules(tmp_path):
     assert tf.train.load_variable(prefix, "w").tolist() == [1.0, 2.0]
     meta_graph = private_hub.meta_graph(loaded, frozenset())
     assert "named" in meta_graph.signature_def
+    instance, begin = private_hub.instantiated(loaded)
+    weight = instance.variable_map["w"]
+    with tf.compat.v1.Session() as session:
+      begin(session)
+      assert session.run(weight).tolist() == [1.0, 2.0]
     # As the checker has it in the names that errors tell.
     output = module(tf.zeros([1, 2]), signature="named")
     assert output.name.startswith("module_apply_named/")
