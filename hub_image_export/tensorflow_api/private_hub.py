@@ -52,16 +52,22 @@ class GraphsSpec(_HubSpec):
     self._export_of_module(os.fsdecode(path), variables_saver)
 
 
-def instantiated(spec: ModuleSpec) -> tuple[Any, Callable[[Any], None]]:
+def instantiated(
+  spec: ModuleSpec, **options: Any
+) -> tuple[Any, Callable[[Any], None]]:
   """A `hub.Module` of a directory's spec, and what gives its variables their
   values in a session.
 
   hub restores each variable by an op of its own, the making of which takes
   half of the time to load a module. The saver that each `hub.Module` has, to
   be exported, restores all of them by one.
+
+  Args:
+    spec: as `hub.load_module_spec` gives it.
+    options: of `hub.Module`.
   """
   checkpoint = checkpoint_of(spec)
-  module = hub.Module(_HubSpec(handler_of(spec), None))
+  module = hub.Module(_HubSpec(handler_of(spec), None), **options)
   saver = module._impl._saver
   initialize = tf.compat.v1.global_variables_initializer()
 

@@ -12,7 +12,7 @@ from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
 from hub_image_export.checker.running import gradient_kinds
 from hub_image_export.tensorflow_api import private_hub
-from hub_image_export.tensorflow_api.compat import hub, tf
+from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef
 from hub_image_export.untrusted.graph import PLACEHOLDER_OPS, node_name
 
@@ -30,18 +30,21 @@ def plain_signature(variant: JudgedVariant) -> JudgedSignature | None:
 
 
 def load_with_hub(spec: Any, applied: JudgedSignature) -> None:
-  """Instantiates the module and applies a signature, as a consumer does.
+  """Instantiates the module, applies a signature, and restores its variables,
+  as a consumer does.
 
   Raises:
-    Exception: whatever `hub.Module` raises.
+    Exception: whatever `hub.Module` and its saver raise.
   """
   tags, signature = applied.variant.tags, applied.name
-  with tf.Graph().as_default():
-    module = hub.Module(spec, trainable=True, tags=tags)
+  with tf.Graph().as_default() as graph:
+    module, restore = private_hub.instantiated(spec, trainable=True, tags=tags)
     infos = spec.get_input_info_dict(signature, tags)
     shape = infos[contract.IMAGES].get_shape()
     images = tf.compat.v1.placeholder(tf.float32, shape)
     module({contract.IMAGES: images}, signature=signature, as_dict=True)
+  with tf.compat.v1.Session(graph=graph, config=_config()) as session:
+    restore(session)
 
 
 class RunningVariant:
@@ -85,10 +88,7 @@ class RunningVariant:
         *self._restore(private_hub.checkpoint_of(spec)),
         *map(self._element, tables),
       ]
-    # Grappler would take longer to rewrite a graph than it takes to run it.
-    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    self._session = tf.compat.v1.Session(graph=self._graph, config=config)
+    self._session = tf.compat.v1.Session(graph=self._graph, config=_config())
 
   def __enter__(self) -> RunningVariant:
     self._session.run(self._init)
@@ -202,6 +202,13 @@ class RunningVariant:
     outputs = {tensor.name: tensor for tensor in self.outputs().values()}
     with self._graph.as_default():
       return tf.gradients(list(outputs.values()), self.trainable)
+
+
+def _config() -> Any:
+  # Grappler would take longer to rewrite a graph than it takes to run it.
+  config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  return config
 
 
 def own_name(tensor: Any) -> str:
