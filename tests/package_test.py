@@ -137,3 +137,24 @@ def test_old_tensorflow_is_named(tmp_path):
   message = _import_error(tmp_path)
   assert "TensorFlow 1.15.5 is too old" in message
   _assert_says_how_to_mend_it(message)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_looked_for_while_tensorflow_is_imported(
+  enabled, tmp_path
+):
+  """Whether it is looked for afterwards is up to the user, as before."""
+  (tmp_path / "tensorflow.py").write_text(
+    "import gc\nprint(gc.isenabled())\n__version__ = '1.15.5'\n"
+  )
+  process = _python(
+    "import gc\n"
+    f"gc.{'enable' if enabled else 'disable'}()\n"
+    "import hub_image_export as hie\n"
+    "try:\n"
+    "  hie.hub\n"
+    "except ImportError:\n"
+    "  print(gc.isenabled())\n",
+    tmp_path,
+  )
+  assert process.stdout.split() == ["False", str(enabled)], process.stderr

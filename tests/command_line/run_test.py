@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import shlex
@@ -128,6 +129,17 @@ def test_the_way_of_an_error(given, capsys):
   lines = capsys.readouterr().err.splitlines()
   assert lines[-1] == "script: in short"
   assert any("KeyError: 'a'" in line for line in lines) == bool(given)
+
+
+def test_what_is_there_at_the_start_is_settled_once(monkeypatch):
+  """What a program leaves behind between two calls of `main` is its garbage."""
+  counts = iter([0, 7])
+  calls = []
+  monkeypatch.setattr(gc, "get_freeze_count", lambda: next(counts))
+  monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+  command_line.settle()
+  command_line.settle()
+  assert calls == ["freeze"]
 
 
 def test_the_end_collects_no_garbage():
