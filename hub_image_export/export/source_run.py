@@ -23,6 +23,7 @@ from hub_image_export import contract
 from hub_image_export.export import fixed_draws, source_graph
 from hub_image_export.export.step import Objective, Step, flat_outputs, sum_of
 from hub_image_export.export.variable_copies import Copies
+from hub_image_export.graph.state_ops import UNORDERED
 from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.tensorflow_api import (
   eager_ops,
@@ -121,41 +122,20 @@ class SourceRun:
     """
     handles = {v.name: v.source.handle for v in self._function.variables}
     handles.update(made or {})
-    copied = {v.name for v in self._function.variables if v.stored is not None}
-    while True:
-      copies = Copies()
-      for handle, value in self._seeds:
-        copies.give(handle, value)
-      for variable in self._function.variables:
-        if variable.stored is not None:
-          copies.give(handles[variable.name], variable.read())
-        elif variable.name in copied:
-          copies.copy(handles[variable.name])
-      step = self._called(call, images, objective, copies, handles)
-      found = {n for n, handle in handles.items() if handle in copies}
-      # Gradients are of what is read: a copy has to be there from the start.
-      if objective is None or found == copied:
-        return step
-      copied = found
-
-  def _called(
-    self,
-    call: Callable[[Any], dict[str, Any]],
-    images: np.ndarray,
-    objective: Objective | None,
-    copies: Copies,
-    handles: dict[str, Any],
-  ) -> Step:
-    # A function that has captured a variable is called with the variable, for
-    # the tape, and runs with the copy.
+    copies = Copies()
+    for handle, value in self._seeds:
+      copies.give(handle, value)
+    for variable in self._function.variables:
+      if variable.stored is not None:
+        copies.give(handles[variable.name], variable.read())
     watched = {
-      v.name: [copies.in_place_of(handles[v.name]), handles[v.name]]
+      v.name: handles[v.name]
       for v in self._function.variables
       if v.trainable and objective is not None
     }
     with fixed_draws.eager_draws() as draw, copies.in_use(draw):
       with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(tf.nest.flatten(watched))
+        tape.watch(list(watched.values()))
         found = call(tf.constant(images))
         outputs = flat_outputs(found)
         total = objective(outputs) if objective is not None else None
@@ -176,26 +156,22 @@ class SourceRun:
     )
 
   def _gradients(
-    self, tape: Any, total: Any, watched: dict[str, list[Any]]
+    self, tape: Any, total: Any, watched: dict[str, Any]
   ) -> dict[str, Any]:
-    """Sums of the gradients by each of the handles of a variable."""
+    """Those by the handles of variables, where there are any."""
     if total is None:
       return {}
-    distinct = {
-      name: list({id(handle): handle for handle in handles}.values())
-      for name, handles in watched.items()
-    }
     try:
-      gradients = tape.gradient(total, distinct)
+      gradients = tape.gradient(total, watched)
     except (tf.errors.OpError, LookupError) as error:
       self.notes.append(
         f"gradients were not compared, the source has none: {error!s:.200}"
       )
       return {}
     return {
-      name: sum(tf.convert_to_tensor(g).numpy() for g in parts if g is not None)
-      for name, parts in gradients.items()
-      if any(g is not None for g in parts)
+      name: tf.convert_to_tensor(gradient).numpy()
+      for name, gradient in gradients.items()
+      if gradient is not None
     }
 
   def _in_graph(
@@ -227,9 +203,14 @@ class SourceRun:
     Returns:
       The function, and handles of the variables that it made, by name.
     """
+    specs = [tf.TensorSpec([None, *images.shape[1:]])]
+    compute_ = self._compute(training, convert)
+    graph = self._function.reference.graph
+    if not self._made and not graph.get_collection(UNORDERED):
+      # What it does to variables, it does in the program's order.
+      return tf.function(compute_, specs, autograph=False), {}
     self._traces += 1
     made: set[str] = set()
-    compute_ = self._compute(training, convert)
 
     def image_function(x: Any) -> Any:
       graph = v1.get_default_graph()
@@ -239,8 +220,7 @@ class SourceRun:
       with record_variables(made), values_from_files(made, Imports()):
         return compute_(x)
 
-    shape = [None, *images.shape[1:]]
-    wrapped = v1.wrap_function(image_function, [tf.TensorSpec(shape)])
+    wrapped = v1.wrap_function(image_function, specs)
     handles = {}
     for variable in private.variables(wrapped.graph):
       if variable.name in made and variable.name in self._made:
@@ -280,10 +260,14 @@ def _name_of(handle: Any) -> str:
 
 @contextlib.contextmanager
 def _seeds_kept(layers: Any) -> Iterator[None]:
-  """Leaves the seeds that a run takes as they were."""
+  """Leaves the seeds that a run takes as they were, and nothing drawn."""
   python, array = random.getstate(), np.random.get_state()
   try:
-    with eager_ops.op_seeds_kept(), keras_packages.seeds_kept(layers):
+    with (
+      eager_ops.op_seeds_kept(),
+      keras_packages.seeds_kept(layers),
+      keras_packages.masks_forgotten(layers),
+    ):
       yield
   finally:
     random.setstate(python)

@@ -57,16 +57,13 @@ class Copies:
     with eager_ops.handled_by(handle):
       yield
 
-  def __contains__(self, handle: Any) -> bool:
-    return id(handle) in self._copies
-
   def give(self, handle: Any, value: Any) -> None:
     """Lets a variable have another value."""
     with eager_ops.handled_by(None):
       copy = eager_ops.plain_variable(value)
     self._copies[id(handle)] = handle, copy, value
 
-  def copy(self, handle: Any) -> Any:
+  def _copy(self, handle: Any) -> Any:
     """The handle of the copy of a variable, which is made if need be."""
     if id(handle) not in self._copies:
       with eager_ops.handled_by(None):
@@ -76,11 +73,6 @@ class Copies:
         value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
       self.give(handle, value)
     return self._copies[id(handle)][1].handle
-
-  def in_place_of(self, handle: Any) -> Any:
-    """What is read where a variable is: its copy, or itself."""
-    found = self._copies.get(id(handle))
-    return handle if found is None else found[1].handle
 
   def value(self, handle: Any) -> Any:
     """The value of a variable that was copied, as an array."""
@@ -109,7 +101,7 @@ class Copies:
       return self._copies[id(value)][1].handle
     if reads or not eager_ops.has_values(value):
       return value
-    copied = self.copy(value)
+    copied = self._copy(value)
     if copied is not value:
       self._written.add(id(value))
     return copied

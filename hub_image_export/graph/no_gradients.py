@@ -5,17 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hub_image_export.graph.called_functions import called
 from hub_image_export.graph.graph_defs import (
   ancestors,
+  canonical,
   data_inputs,
+  descendants,
   node_of,
   nodes_by_name,
   output_index,
+  replace_inputs,
 )
 from hub_image_export.graph.state_ops import READS
 from hub_image_export.tensorflow_api import known_ops
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tensorflow_api.protos import GraphDef
+from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 
 def op_without_gradient(
@@ -28,11 +32,7 @@ def op_without_gradient(
   tensors = [f"{node_of(o)}:{output_index(o)}" for o in outputs]
   nodes = nodes_by_name(graph_def)
   suspects = [
-    name
-    for name in ancestors(graph_def, tensors)
-    if data_inputs(nodes[name])
-    and known_ops.exists_here(nodes[name].op)
-    and not known_ops.has_gradient_here(nodes[name].op)
+    name for name in ancestors(graph_def, tensors) if _has_none(nodes[name])
   ]
   if not suspects:
     return None
@@ -46,3 +46,67 @@ def op_without_gradient(
       named = [name for name in suspects if repr(name) in str(error)]
       return f"{named[0]} ({nodes[named[0]].op})" if named else None
   return None
+
+
+def stop_before_weights(graph_def: GraphDef, weights: Iterable[str]) -> None:
+  """Ends gradients behind ops that have none and that no weight reaches.
+
+  Of what a function is called with TensorFlow takes all gradients, those by
+  images, too, and fails where an op has none: in `tf.image.adjust_hue`, say.
+  A model that is no function is trained without.
+
+  Args:
+    graph_def: changed in place.
+    weights: names of the nodes that stand for variables.
+  """
+  ending = _functions_without(graph_def)
+  suspects = {
+    node.name
+    for node in graph_def.node
+    if _has_none(node) or not ending.isdisjoint(r.name for r in called(node))
+  }
+  if not suspects:
+    return
+  behind = descendants(graph_def, weights)
+  with tf.Graph().as_default() as graph:
+    tf.import_graph_def(graph_def, name="")
+  stopped, stand_ins = [], {}
+  for op in graph.get_operations():
+    # Lists of tensors, as loops have them, hand gradients on, too.
+    lists = {t.op.name for t in op.inputs if t.dtype == tf.variant}
+    if op.name in behind or suspects.isdisjoint({op.name, *lists}):
+      continue
+    suspects.add(op.name)
+    for i, tensor in enumerate(op.outputs):
+      if tensor.dtype.is_floating or tensor.dtype.is_complex:
+        node = NodeDef(name=f"{op.name}/stopped_{i}", op="StopGradient")
+        node.input.append(canonical(tensor.name))
+        node.attr["T"].type = tensor.dtype.as_datatype_enum
+        stopped.append(node)
+        stand_ins[canonical(tensor.name)] = node.name
+  replace_inputs(graph_def, stand_ins)
+  graph_def.node.extend(stopped)
+
+
+def _has_none(node: NodeDef) -> bool:
+  return (
+    bool(data_inputs(node))
+    and known_ops.exists_here(node.op)
+    and not known_ops.has_gradient_here(node.op)
+  )
+
+
+def _functions_without(graph_def: GraphDef) -> set[str]:
+  """Names of the functions in which an op has no gradient, at any depth."""
+  bodies = {f.signature.name: f.node_def for f in graph_def.library.function}
+  found = {name for name in bodies if any(map(_has_none, bodies[name]))}
+  grown = bool(found)
+  while grown:
+    more = {
+      name
+      for name in bodies.keys() - found
+      if any(r.name in found for node in bodies[name] for r in called(node))
+    }
+    found |= more
+    grown = bool(more)
+  return found

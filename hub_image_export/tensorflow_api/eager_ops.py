@@ -26,9 +26,11 @@ Handler = Callable[[str, Sequence[Any], Callable[..., Any]], Any]
 
 _binding: Any = importlib.import_module("tensorflow.python.pywrap_tfe")
 _context = importlib.import_module("tensorflow.python.eager.context")
+_core: Any = importlib.import_module("tensorflow.python.eager.core")
 _resources = importlib.import_module(
   "tensorflow.python.ops.resource_variable_ops"
 )
+_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 _thread = threading.local()
 _lock = threading.Lock()
 _installed: list[Handler | None] = []
@@ -63,6 +65,11 @@ def _execute_by_name(context, op, name, *arguments):
   handler = getattr(_thread, "handler", None)
   if handler is None:
     return own(context, op, name, *arguments)
+  if op in _READS:
+    # Tapes would be told of what the handler reads in a variable's place. The
+    # caller goes the long way then, by `_execute`, and tells them itself, of
+    # the variable. So since TensorFlow 2.0.
+    raise _core._FallbackException()
   return handler(op, arguments, lambda a: own(context, op, name, *a))
 
 

@@ -253,6 +253,32 @@ def seeds_kept(layers: Iterable[Layer]) -> Iterator[None]:
         generator._seed = seed
 
 
+@contextlib.contextmanager
+def masks_forgotten(layers: Iterable[Layer]) -> Iterator[None]:
+  """Lets cells of recurrent layers draw their dropout masks anew.
+
+  They keep a mask for the steps of one call. Of eager calls ConvLSTM2D of
+  Keras 2 keeps it for the next one, too, which may be one for inference.
+  """
+  cells = [
+    layer
+    for root in layers
+    for layer in layers_within(root)
+    if hasattr(layer, "reset_recurrent_dropout_mask")
+  ]
+
+  def forget() -> None:
+    for cell in cells:
+      cell.reset_dropout_mask()
+      cell.reset_recurrent_dropout_mask()
+
+  forget()
+  try:
+    yield
+  finally:
+    forget()
+
+
 def layer_names() -> dict[str, int]:
   """The names that Keras 3 has given to layers without one, with counts.
 

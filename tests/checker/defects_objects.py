@@ -582,6 +582,13 @@ def _nested(net):
   )
 
 
+def _residual(net, x, training):
+  """What comes before a weight of zero gets no gradient, until that moves."""
+  found = net.features(x, training)
+  branch = tf.matmul(found, net.head) * net.bias
+  return found + tf.reduce_sum(branch, axis=1, keepdims=True)
+
+
 good(
   features=dict(),
   serves_by_another_name=_serving(lambda x: {"output_0": x}),
@@ -598,6 +605,10 @@ good(
   frozen_batch_norm=features(_frozen),
   calls_a_function=dict(make=_nested),
   used_in_a_branch=features(_in_a_branch, more=lambda net: [net.bias]),
+  begins_at_zero=dict(
+    **features(_residual, more=lambda net: [net.head, net.bias]),
+    **changed(lambda obj, net: net.bias.assign(tf.zeros_like(net.bias))),
+  ),
   no_penalties=_set(regularization_losses=lambda obj, net: []),
   penalized_weights_left_out=_set(
     trainable_variables=lambda obj, net: obj.trainable_variables[1:]

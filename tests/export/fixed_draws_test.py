@@ -115,3 +115,20 @@ def test_notes_tell_of_draws_that_cannot_be_fixed(make, seed, tmp_path):
   net = make(lambda x, _: x * tf.random.gamma([4], 1.0))
   summary = hie.make_feature_vector_module(net, 12, 10).export(tmp_path / "m")
   assert "differs from itself" in str(summary.notes)
+
+
+def test_masks_of_recurrent_cells_are_drawn_for_each_call(tmp_path):
+  """ConvLSTM2D of Keras 2 keeps the mask of an eager call for the next one."""
+  keras, layers = tf.keras, tf.keras.layers
+  inputs = keras.Input((12, 10, 3))
+  strips = layers.Reshape((3, 4, 10, 3))(inputs)
+  cells = layers.ConvLSTM2D(4, 3, dropout=0.3, recurrent_dropout=0.2)
+  outputs = layers.GlobalAveragePooling2D()(cells(strips))
+  model = keras.Model(inputs, outputs)
+  summary = hie.make_feature_vector_module(model, 12, 10).export(
+    tmp_path / "module"
+  )
+  assert summary.verified and not summary.notes
+  # And none that verification has fixed is left to the model's user.
+  names = ("_dropout_mask_cache", "_dropout_mask")  # Of Keras 2, and 3.
+  assert not any(getattr(cells.cell, name, None) for name in names)

@@ -54,6 +54,26 @@ def test_where_no_gradient_is_needed_none_is_missed(net, tmp_path):
   assert "train" in spec.export(tmp_path / "module", check=True).variants
 
 
+@pytest.mark.parametrize(
+  "before",
+  [
+    _contrast,
+    lambda x: tf.map_fn(_contrast, x),
+    lambda x: tf.image.random_hue(tf.image.random_contrast(x, 0.8, 1.2), 0.1),
+  ],
+)
+def test_reusable_modules_are_trained_behind_it(before, tmp_path):
+  """A function has gradients by its images, too, which a model has not."""
+  spec = hie.make_feature_vector_module(_net(before, _same), 12, 10)
+  path = str(tmp_path / "module")
+  assert spec.export_saved_model(path, check=True).verified
+  module = tf.saved_model.load(path)
+  with tf.GradientTape() as tape:
+    total = tf.reduce_sum(module(tf.random.uniform([2, 12, 10, 3]), True))
+  (gradient,) = tape.gradient(total, module.trainable_variables)
+  assert float(tf.norm(gradient)) > 0.0
+
+
 def test_a_module_for_inference_alone_may_have_it(tmp_path):
   net = _net(_same, _contrast, train_only=False)
   spec = hie.make_feature_vector_module(net, 12, 10, training=False)

@@ -257,3 +257,28 @@ def equal_penalties_of_a_model() -> Source:
     for _ in range(2):
       conv.add_loss(lambda: 0.1 * tf.reduce_sum(conv.kernel**2))
   return as_source(model)
+
+
+class _TrainsItself(keras.layers.Layer):
+  """Makes a step of its own before it is used, by gradients of its own."""
+
+  def build(self, shape):
+    self.kernel = self.add_weight(shape=(3, 4), name="kernel")
+    self.optimizer = keras.optimizers.SGD(0.5)
+    self.optimizer.build([self.kernel])
+    super().build(shape)
+
+  def call(self, x, training=False):
+    if training:
+      with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((x @ tf.convert_to_tensor(self.kernel)) ** 2)
+      gradient = tape.gradient(loss, self.kernel)
+      self.optimizer.apply_gradients([(gradient, self.kernel)])
+    return x @ tf.convert_to_tensor(self.kernel)
+
+
+@_source
+def a_step_within_the_step() -> Source:
+  inputs = keras.Input(SHAPE)
+  x = layers.GlobalAveragePooling2D()(inputs)
+  return as_source(keras.Model(inputs, _TrainsItself()(x)))

@@ -62,6 +62,24 @@ def test_errors_end_it():
   assert _sum() == 3.0
 
 
+@pytest.mark.parametrize(
+  "read", [tf.convert_to_tensor, lambda variable: tf.gather(variable, [0])]
+)
+def test_tapes_know_the_variable_that_was_meant(read):
+  """Another one may be read in its place."""
+  meant, other = tf.Variable([1.0]), tf.Variable([5.0])
+
+  def handler(name, arguments, run):
+    return run([other.handle if a is meant.handle else a for a in arguments])
+
+  with eager_ops.handled_by(handler), tf.GradientTape() as tape:
+    value = read(meant)
+    total = 3.0 * value
+  assert value.numpy() == [5.0]
+  gradient = tf.convert_to_tensor(tape.gradient(total, meant))
+  assert gradient.numpy() == [3.0]
+
+
 def test_what_is_behind_handles():
   variable = eager_ops.plain_variable([1.0, 2.0])
   data = eager_ops.handle_data(variable.handle)

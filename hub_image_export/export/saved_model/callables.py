@@ -16,6 +16,7 @@ from hub_image_export import contract
 from hub_image_export.export.interface import Interface
 from hub_image_export.graph import inline
 from hub_image_export.graph.graph_defs import ancestors, canonical, prune
+from hub_image_export.graph.no_gradients import stop_before_weights
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef
 from hub_image_export.tracing.image_function import ImageFunction
@@ -50,8 +51,9 @@ class Part:
     """`purpose` makes names of functions in it differ from other parts'."""
     updates = tuple(updates)
     graph_def = prune(variant.graph_def, [*outputs.values(), *updates])
-    graph_def = inline.name_by_content(graph_def, purpose)
     present = {node.name for node in graph_def.node}
+    stop_before_weights(graph_def, present & variant.variables.keys())
+    graph_def = inline.name_by_content(graph_def, purpose)
     placeholders = {
       node: variable.name
       for node, variable in variant.variables.items()
