@@ -16,10 +16,25 @@ corpus.load()
 
 
 def _cases(registry):
+  """One module for each rule is judged with the fast tests, all with the slow."""
   return [
-    pytest.param(rule, maker, id=f"{rule}-{maker.__name__}")
+    pytest.param(
+      rule,
+      maker,
+      id=f"{rule}-{maker.__name__}",
+      marks=[pytest.mark.slow] if i else [],
+    )
     for rule, makers in registry.items()
-    for maker in makers
+    for i, maker in enumerate(makers)
+  ]
+
+
+def _good():
+  return [
+    pytest.param(
+      maker, id=maker.__name__, marks=[pytest.mark.slow] if i % 4 else []
+    )
+    for i, maker in enumerate(corpus.GOOD)
   ]
 
 
@@ -53,7 +68,7 @@ def test_suspicious_module_is_warned_of(rule, maker, tmp_path):
   assert broken["warning"] <= {rule, "oldest-tensorflow"}
 
 
-@pytest.mark.parametrize("maker", corpus.GOOD, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("maker", _good())
 def test_good_module_has_no_finding_above_info(maker, tmp_path):
   broken = _broken(maker, tmp_path)
   assert not broken["error"] | broken["warning"]

@@ -105,6 +105,7 @@ def test_the_attribute_is_dropped_everywhere():
   assert b"_gradient_op_type" not in graph_def.SerializeToString()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "name", ["EfficientNetB0", "MobileNetV3Small", "ConvNeXtTiny"]
 )

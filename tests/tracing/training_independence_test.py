@@ -200,6 +200,7 @@ def test_the_context_of_a_call_is_why_functions_are_doubted():
   assert len(make_image_function(plan_of(model)).variants) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ("name", "expected"),
   [("ConvNeXtTiny", False), ("VGG16", True), ("MobileNetV2", False)],
