@@ -19,6 +19,9 @@ from hub_image_export.command_line import (
   run as command_line,
 )
 from hub_image_export.tensorflow_api.compat import tf
+from tests.conformance.warnings_of import warnings_of
+from tests.support import fresh_process
+from tests.support.consumer import random_images
 
 _NETWORKS = """
 import tensorflow as tf
@@ -209,6 +212,108 @@ def test_a_look_before_the_export(run, classifier, tmp_path):
   code, out, _ = run(*flags, "--dry_run", "--format=json")
   assert json.loads(out)["layers"]["conv"] == "(?, 10, 8, 4)"
   assert sorted(tmp_path.iterdir()) == before
+
+
+def _saved(classifier, path):
+  """A SavedModel whose signature has two outputs, one of which is no task."""
+  saved = tf.Module()
+  saved.model = model = tf.keras.models.load_model(classifier)
+  saved.two = tf.function(
+    lambda x: {"classes": tf.argmax(model(x), 1), "scores": model(x)},
+    input_signature=[tf.TensorSpec([None, 12, 10, 3])],
+  )
+  tf.saved_model.save(saved, path, signatures={"serving_default": saved.two})
+
+
+def _hub(classifier, path):
+  spec = hie.make_feature_vector_module(lambda x: x[:, 0, 0], 12, 10)
+  spec.export(path, verify=False)
+
+
+def _map(classifier, path):
+  """A Keras model that ends in a feature map."""
+  layers = tf.keras.layers
+  tf.keras.Sequential(
+    [tf.keras.Input((12, 10, 3)), layers.Conv2D(4, 3, name="conv")]
+  ).save(path)
+
+
+@pytest.fixture
+def source_of(classifier, network, tmp_path):
+  """A function from a kind of source to a value of --model."""
+  makers = {"saved": _saved, "hub": _hub, "map.keras": _map}
+
+  def make(kind):
+    if kind not in makers:
+      return {"keras": classifier, "function": network}[kind]
+    path = str(tmp_path / kind)
+    makers[kind](classifier, path)
+    return path
+
+  return make
+
+
+@pytest.mark.parametrize(
+  ("source", "flags", "words"),
+  [
+    ("function", ["--height=8", "--width=6"], ["function 'features'", "8x6"]),
+    ("saved", ["--output=scores"], ["SavedModel", "12x10", "float32(?, 3)"]),
+    ("hub", [], ["TF1 Hub module", "12x10"]),
+  ],
+)
+def test_a_look_at_other_sources(source, flags, words, run, source_of):
+  code, out, err = run(
+    f"--model={source_of(source)}", *flags, "--dry_run", path=""
+  )
+  assert code == 0, err
+  for word in words:
+    assert word in out
+
+
+@pytest.mark.parametrize("more", [[], ["--dry_run"]])
+@pytest.mark.parametrize("source", ["keras", "saved"])
+def test_what_a_newcomer_types_first(source, more, run, source_of, caplog):
+  """A classifier, and no --task: its probabilities are no features."""
+  flags = [f"--model={source_of(source)}", "--nocheck", *more]
+  flags += ["--output=scores"] if source == "saved" else []
+  told = warnings_of(caplog, lambda: run(*flags))
+  (message,) = [m for m in told if "probabilities" in m]
+  assert "--task=classification" in message
+  assert ("--feature_layer=pool" in message) == (source == "keras")
+
+
+@pytest.mark.parametrize(
+  ("source", "flags", "words"),
+  [
+    ("keras", ["--task=all"], ["dict", "a Keras classifier and --feature_lay"]),
+    ("map.keras", [], ["(None, 10, 8, 4)", "Pool it", "--feature_layer"]),
+    ("saved", ["--task=classification"], ["'scores' (", "--output=scores"]),
+    ("keras", ["--output=scores"], ["--output is 'scores'"]),
+  ],
+)
+def test_messages_speak_of_flags(source, flags, words, run, source_of):
+  code, _, err = run(f"--model={source_of(source)}", *flags)
+  assert code == 1
+  for word in words:
+    assert word in err
+  for word in (" fn ", "make_image_module", "feature_layer=", "output='"):
+    assert word not in err.replace("--feature_layer=", "")
+
+
+def test_one_of_two_outputs(run, source_of, tmp_path):
+  """By flag, at the size that the signature has."""
+  code, _, err = run(
+    f"--model={source_of('saved')}", "--output=scores", "--task=classification",
+    "--nocheck",
+  )  # fmt: skip
+  assert code == 0, err
+  path = str(tmp_path / "module")
+  jobs = {"module": {"path": path, "size": (12, 10)}}
+  found = fresh_process.run("outputs", jobs, str(tmp_path))["module"]
+  model = tf.keras.models.load_model(source_of("keras"))
+  expected = model(random_images(2, 12, 10))
+  scores = tf.nn.softmax(found["default|default"])
+  tf.debugging.assert_near(scores, expected, 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ _CONTROL_FLOW = frozenset(
 
 
 def constant_values(
-  graph_def: GraphDef, tensors: list[str]
+  graph_def: GraphDef,
+  tensors: list[str],
+  given: Mapping[str, NodeDef] | None = None,
 ) -> list[np.ndarray] | None:
   """The values of tensors; None if one depends on images or variables.
 
@@ -38,8 +41,9 @@ def constant_values(
     graph_def: without calls of functions at its top, and with static shapes
       of the outputs.
     tensors: names.
+    given: nodes that take the place of others, by name.
   """
-  nodes = nodes_by_name(graph_def)
+  nodes = {**nodes_by_name(graph_def), **(given or {})}
   folded = GraphDef(versions=graph_def.versions, library=graph_def.library)
   pending, seen = [node_of(tensor) for tensor in tensors], set()
   while pending:
@@ -54,7 +58,9 @@ def constant_values(
       or not known_ops.only_computes(node.op)
     ):
       return None
-    folded.node.add().CopyFrom(node)
+    copy = folded.node.add()
+    copy.CopyFrom(node)
+    copy.attr.pop("_output_shapes", None)  # Those given may have others.
     pending += map(node_of, data_inputs(node))
   drop_control_inputs(folded.node)
   with session_of(folded) as session:

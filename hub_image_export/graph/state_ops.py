@@ -29,7 +29,7 @@ _NO_TENSOR_OPS = ("ResourceScatterMul", "ResourceScatterDiv")
 DRAWS = frozenset({"RngReadAndSkip", "RngSkip"})
 WRITES = ASSIGNMENTS | _SCATTERS | {"ResourceStridedSliceAssign"} | DRAWS
 # They look at a variable, but not at its value.
-LOOKS = frozenset({"VariableShape", "VarIsInitializedOp"})
+LOOKS = frozenset({"DisableCopyOnRead", "VariableShape", "VarIsInitializedOp"})
 # They hand on what they are given, values and variables alike.
 PASSES = frozenset({"Identity", "IdentityN", "Switch", "Enter"})
 # A collection of handles, beside the user's own: what comes from a graph of

@@ -21,7 +21,6 @@ from hub_image_export.tensorflow_api import (
   tf1_rules,
   user_errors,
 )
-from hub_image_export.tensorflow_api.compat import tf
 
 # "nets/digits.py:model", "nets.digits:model".
 _REFERENCE = re.compile(r"(.+\.py|\w+(\.\w+)*):\w+")
@@ -80,9 +79,7 @@ def load(reference: str) -> Any:
 def _is_plain(value: Any) -> bool:
   """Whether nothing is asked of it but to be called."""
   return callable(value) and not (
-    keras_packages.is_layer(value)
-    or isinstance(value, tf.Module)
-    or hasattr(value, "signatures")
+    keras_packages.is_layer(value) or hasattr(value, "signatures")
   )
 
 
@@ -92,6 +89,9 @@ class _Under:
   def __init__(self, asked: tf1_rules.Asked, function: Any) -> None:
     self._asked, self._function = asked, function
     functools.update_wrapper(self, function)
+
+  def __getattr__(self, name: str) -> Any:  # A tf.Module may have penalties.
+    return getattr(self.__dict__["_function"], name)
 
   def __call__(self, *args: Any, **kwargs: Any) -> Any:
     with self._asked.in_force():

@@ -16,6 +16,7 @@ from hub_image_export.graph import (
   custom_gradients,
   decays,
   fixed_flow,
+  idle_draws,
   inline,
   logits,
   portability,
@@ -68,6 +69,10 @@ def _resolve_fixed_flow(variant: Variant, traced: _Traced) -> None:
 
 def _fill_constants(variant: Variant, traced: _Traced) -> None:
   process_bound.fill_constants(variant.graph_def, traced.captures.others)
+
+
+def _drop_idle_draws(variant: Variant, traced: _Traced) -> None:
+  idle_draws.drop_idle_draws(variant.graph_def)
 
 
 def _make_values_of_state(variant: Variant, traced: _Traced) -> None:
@@ -239,6 +244,7 @@ PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
   (_inline_calls, "first: all others look at one graph, not into calls"),
   (_resolve_fixed_flow, "makes calls, and inlines them: nothing is judged yet"),
   (_fill_constants, "before anything asks what a variable is, and what not"),
+  (_drop_idle_draws, "needs constants; before draws are held against anyone"),
   (_make_values_of_state, "needs inlined bodies, and all control inputs"),
   (_draw_fresh, "needs values: then seeds are not hidden in branches"),
   (_forget_updates, "after draws: inference reads what it wrote, keeps none"),

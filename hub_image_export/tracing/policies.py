@@ -170,13 +170,17 @@ def tell_of_probable_classifier(traced: Trace, inference: Variant) -> None:
   if not origin.alone:
     return
   layer = traced.layers.before_the_last_kernel()
+  cure = "return what the classifier gets"
+  if traced.layers.calls:
+    name = called("feature_layer", *([layer] if layer else []))
+    cure = f"name a layer before the classifier: {name}"
   logging.warning(
     "The feature vector comes from %s: are these the probabilities of a "
     "classifier? Make a module for classification of it (C7): %s. For "
-    "features name a layer before the classifier: %s",
+    "features %s",
     origin,
     called("make_classification_module"),
-    called("feature_layer", *([layer] if layer else [])),
+    cure,
   )
 
 

@@ -130,7 +130,15 @@ def _split_default(
 
 
 def _any(output: Mapping[str, Any]) -> str:
-  return next(map(str, output), "…")
+  """An example to choose: the first that could be a task, if there is one."""
+  fits = (key for key, value in output.items() if _is_row_of_reals(value))
+  return next(map(str, (*fits, *output)), "…")
+
+
+def _is_row_of_reals(value: Any) -> bool:
+  dtype = getattr(value, "dtype", None)
+  rank = getattr(getattr(value, "shape", None), "rank", None)
+  return rank == 2 and getattr(dtype, "is_floating", False)
 
 
 def _split_tasks(

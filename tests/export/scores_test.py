@@ -176,3 +176,13 @@ def test_a_classifier_as_a_feature_vector_is_told_of(layer, caplog):
   assert "--task=classification" in message
   assert f"--feature_layer={layer}" in message
   assert not warnings_of(caplog, lambda: build(model, feature_layer=layer))
+
+
+def test_sources_without_layers_are_told_what_to_return(caplog):
+  """As functions and SavedModels are, which have no layers to name."""
+  build = models.by_name("sequential").build
+  fn = lambda images: _softmax(tf.reduce_mean(images, [1, 2]))  # noqa: E731
+  (message,) = warnings_of(caplog, lambda: build(fn))
+  assert "make_classification_module" in message
+  assert "return what the classifier gets" in message
+  assert "feature_layer" not in message

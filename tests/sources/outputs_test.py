@@ -147,6 +147,10 @@ def test_scores_of_classes_beside_a_layer_of_features():
       ["'scores' (None, 4), 'means' (None, 3)", "output='scores'"],
     ),
     (lambda d: _two, ["'more' (None, 3), 'means' (None, 3)", "output="]),
+    (  # The best class is no task.
+      lambda d: lambda x: {"best": tf.argmax(_means(x), 1), **_two(x)},
+      ["'best' (None,)", "output='more'"],
+    ),
     (lambda d: lambda x: (_means(x), x), ["'0' (None, 3)", "output='0'"]),
     (lambda d: _saved(d, serving_default=_two), ["'more' (None, 3)", "output"]),
     (lambda d: _saved(d, a=_two, b=_two), ["['a', 'b']", "output='a'"]),

@@ -42,6 +42,9 @@ def _net(fused, **more):
     (None, {}),
     (False, {}),
     (True, {"scale": True, "center": False}),
+    (True, {"updates_collections": None}),  # Updated where it is called.
+    (False, {"updates_collections": None}),
+    (True, {"zero_debias_moving_mean": True}),
   ],
 )
 def test_batch_norm(fused, more, tmp_path):

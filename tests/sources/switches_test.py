@@ -12,7 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from hub_image_export.sources import user_code
+from hub_image_export.sources import as_source, user_code
 from hub_image_export.tensorflow_api.compat import tf
 from tests.support.consumer import Consumer, random_images
 from tests.support.live import GraphLive, Source
@@ -120,6 +120,25 @@ def test_a_module_is_loaded_again(tmp_path, monkeypatch):
   assert fn(tf.zeros([1, 2, 2, 3])) == 3
   assert user_code.load("plain_nets:other")(tf.zeros([1, 2, 2, 3])) == 3
   assert tf.executing_eagerly()
+
+
+@pytest.mark.parametrize("base", ["object", "tf.Module"])
+def test_an_object_that_is_called(base, tmp_path, monkeypatch):
+  """As classes of networks are: with what the object has beside."""
+  monkeypatch.setattr(sys, "path", list(sys.path))
+  file = tmp_path / "nets.py"
+  file.write_text(
+    "import tensorflow.compat.v1 as tf\ntf.disable_v2_behavior()\n"
+    f"class Net({base}):\n"
+    "  regularization_losses = [lambda: 1.0]\n"
+    "  def __call__(self, x, is_training=False): return x.shape[3].value\n"
+    "net = Net()\n"
+  )
+  source = as_source(user_code.load(f"{file}:net"), 2, 2)
+  assert source.call(tf.zeros([1, 2, 2, 3])) == 3
+  assert source.penalties() == [1.0]
+  assert source.training_parameter == "is_training"
+  assert "'Net'" in source.name
 
 
 @pytest.mark.parametrize("switch", ["disable_v2_tensorshape"])

@@ -58,6 +58,7 @@ _HARMLESS = {
     v1.train.get_or_create_global_step().assign_add(1)
   ),
   "text": lambda x, v: _add("a", tf.constant("b"), lambda: 1, key="summaries"),
+  "saver": lambda x, v: _add(v1.train.Saver(), key="savers"),
   "a_known_penalty": lambda x, v: _add(_penalty(), key="losses"),
   "a_known_update": lambda x, v: _add(
     *v1.get_collection(v1.GraphKeys.UPDATE_OPS), key="train_op"

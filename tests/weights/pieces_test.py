@@ -10,6 +10,7 @@ import hub_image_export as hie
 from hub_image_export.errors import SourceError, WeightsError
 from hub_image_export.tensorflow_api.compat import tf
 from tests.conformance.warnings_of import warnings_of
+from tests.support import fresh_process
 from tests.support.consumer import Consumer, random_images
 
 v1 = tf.compat.v1
@@ -164,6 +165,54 @@ def test_values_of_some_variables_and_another_name(trained, tmp_path, caplog):
   for name in ("net/table", "net/scale"):
     stored = reader.get_tensor(name)
     np.testing.assert_array_equal(values[f"mine/{name}"], stored)
+
+
+def _mapped(path):
+  """By variables and pieces of them, for a function that calls them `mine`."""
+
+  def asked(names):
+    def fn(images):
+      with v1.variable_scope("mine"):
+        x = _net(_pooled(images), _PARTITIONERS["fixed"])
+      variables = {v.op.name: v for v in v1.global_variables()}
+      v1.train.init_from_checkpoint(*names(variables))
+      return x
+
+    return fn
+
+  def pieces(variables, name):
+    start = f"mine/net/{name}/part_"
+    return [v for key, v in variables.items() if key.startswith(start)]
+
+  directory = path.rpartition("/")[0]
+  kinds = ("kernel", "table")
+  return {
+    "scopes": asked(lambda _: (path, {"net/": "mine/net/"})),
+    "a_directory": asked(lambda _: (directory, {"net/": "mine/net/"})),
+    "variables": asked(
+      lambda found: (
+        path,
+        {f"net/{kind}": pieces(found, kind) for kind in kinds}
+        | {"net/scale": found["mine/net/scale"]},
+      )
+    ),
+  }
+
+
+def test_another_process_computes_with_them(trained, tmp_path):
+  """However the function says which value is whose."""
+  path, expected = trained
+  jobs = {}
+  for name, fn in _mapped(path).items():
+    spec = hie.make_feature_vector_module(fn, 6, 5)
+    spec.export(tmp_path / name)
+    jobs[name] = {"path": str(tmp_path / name), "size": (6, 5)}
+  found = fresh_process.run("outputs", jobs, str(tmp_path))
+  for outputs in found.values():
+    # The images there are the first of those here.
+    np.testing.assert_allclose(
+      outputs["default|default"], expected[:2], rtol=1e-5
+    )
 
 
 def test_a_checkpoint_that_is_not_there():
