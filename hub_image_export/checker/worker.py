@@ -74,13 +74,15 @@ def main() -> None:
   with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as told:
     # TensorFlow may write to what it takes for stdout.
     _become(1, os.devnull)
+    gc.disable()
     try:
       with without_keras.left_out():
         from hub_image_export.checker import judging  # noqa: F401
     except ImportError as error:
       told.write(json.dumps({"unusable": str(error)}) + "\n")
       return
-    gc.freeze()  # All that is imported stays: forks need not look through it.
+    gc.freeze()  # All that is imported stays: nobody need look through it.
+    gc.enable()
     for line in sys.stdin:
       status = _judge_apart(json.loads(line), told)
       told.write(json.dumps({"status": status}) + "\n")

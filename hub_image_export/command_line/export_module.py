@@ -106,11 +106,10 @@ def _export(argv: Sequence[str]) -> list[Any]:
       )
   if export_flags.EXPORT_PATH.value:
     arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
-  # TensorFlow comes with these, which --help must not wait for.
+  command_line.import_tensorflow()
   from hub_image_export.command_line import builder_flags, model_flag
   from hub_image_export.files.staging import Staging
 
-  command_line.settle()
   model_flag.check(export_flags.MODEL.value)
   paths: dict[str, str] = {}
   if export_flags.EXPORT_PATH.value:

@@ -89,13 +89,19 @@ def run(
     return _fail(argv, f"ended by {error}")
 
 
-def settle() -> None:
-  """Looks for garbage no more in what is imported: all of it stays.
+def import_tensorflow() -> None:
+  """Imports it, which --help must not wait for.
 
-  To be called once a script has all that it needs.
+  Python looks for garbage no more in what is there then: all of it stays.
   """
-  if not gc.get_freeze_count():
-    gc.freeze()
+  gc.disable()
+  try:
+    from hub_image_export.tensorflow_api import compat  # noqa: F401
+
+    if not gc.get_freeze_count():
+      gc.freeze()
+  finally:
+    gc.enable()
 
 
 def end(code: int) -> NoReturn:

@@ -59,14 +59,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _here(path: str, images: Sequence[str]) -> int:
   """Runs it in this process; returns how many images are broken."""
-  # TensorFlow comes with these, which --help must not wait for.
+  command_line.import_tensorflow()
   from hub_image_export.export import labels as labels_lib
   from hub_image_export.files.new_file import check_new_file, new_file
   from hub_image_export.serving import decoding, image_files, results
   from hub_image_export.serving.answers import Answers
   from hub_image_export.serving.opening import open_module
 
-  command_line.settle()
   output, overwrite = photo_flags.OUTPUT.value, photo_flags.OVERWRITE.value
   suffix = ""
   if output:

@@ -137,8 +137,8 @@ def test_what_is_there_at_the_start_is_settled_once(monkeypatch):
   calls = []
   monkeypatch.setattr(gc, "get_freeze_count", lambda: next(counts))
   monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
-  command_line.settle()
-  command_line.settle()
+  command_line.import_tensorflow()
+  command_line.import_tensorflow()
   assert calls == ["freeze"]
 
 
