@@ -81,7 +81,7 @@ def training_step(
   given = graph.get_tensor_by_name(f"{contract.IMAGES}:0")
   assigned = {op.inputs[0].op.name for op in updates if op.inputs}
   read = {name: variables[name] for name in sorted(assigned & variables.keys())}
-  with graph.as_default(), session_of(graph) as session:
+  with quiet(), graph.as_default(), session_of(graph) as session:
     if saver is not None:
       saver.restore(session, checkpoint_writer.variables_prefix(path))
     results = session.run((outputs, penalties, found, updates), {given: images})

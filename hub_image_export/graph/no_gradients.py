@@ -37,7 +37,9 @@ def op_without_gradient(
   if not suspects:
     return None
   with tf.Graph().as_default() as graph:
-    found = tf.import_graph_def(graph_def, return_elements=tensors, name="")
+    found = tf.import_graph_def(
+      _copy(graph_def), return_elements=tensors, name=""
+    )
     ops = graph.get_operations()
     reads = [op.outputs[0] for op in ops if op.type in READS]
     try:
@@ -65,11 +67,11 @@ def stop_before_weights(graph_def: GraphDef, weights: Iterable[str]) -> None:
     for node in graph_def.node
     if _has_none(node) or not ending.isdisjoint(r.name for r in called(node))
   }
-  if not suspects:
+  behind = descendants(graph_def, weights) if suspects else set()
+  if suspects <= behind:
     return
-  behind = descendants(graph_def, weights)
   with tf.Graph().as_default() as graph:
-    tf.import_graph_def(graph_def, name="")
+    tf.import_graph_def(_copy(graph_def), name="")
   stopped, stand_ins = [], {}
   for op in graph.get_operations():
     # Lists of tensors, as loops have them, hand gradients on, too.
@@ -86,6 +88,13 @@ def stop_before_weights(graph_def: GraphDef, weights: Iterable[str]) -> None:
         stand_ins[canonical(tensor.name)] = node.name
   replace_inputs(graph_def, stand_ins)
   graph_def.node.extend(stopped)
+
+
+def _copy(graph_def: GraphDef) -> GraphDef:
+  """For an import, which adds default values to the graph that it is given."""
+  copy = GraphDef()
+  copy.CopyFrom(graph_def)
+  return copy
 
 
 def _has_none(node: NodeDef) -> bool:

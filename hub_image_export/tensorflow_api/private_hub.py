@@ -14,6 +14,7 @@ from typing import Any
 
 from hub_image_export.tensorflow_api.compat import hub, tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef
+from hub_image_export.tensorflow_api.runtime import quiet
 from hub_image_export.tensorflow_api.types import ModuleSpec
 
 _native_module = importlib.import_module(f"{hub.__name__}.native_module")
@@ -75,7 +76,8 @@ def instantiated(
     if saver is None or checkpoint is None:
       session.run(initialize)
     else:
-      with session.graph.as_default():  # Else it would restore eagerly.
+      # Without its graph, the saver would restore eagerly.
+      with session.graph.as_default(), quiet():
         saver.restore(session, checkpoint)
 
   return module, begin

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 import hub_image_export as hie
+from hub_image_export.graph.no_gradients import stop_before_weights
 from hub_image_export.tensorflow_api.compat import tf
 
 v1 = tf.compat.v1
@@ -78,3 +79,33 @@ def test_a_module_for_inference_alone_may_have_it(tmp_path):
   net = _net(_same, _contrast, train_only=False)
   spec = hie.make_feature_vector_module(net, 12, 10, training=False)
   assert spec.export(tmp_path / "module").verified
+
+
+def test_networks_without_it_stay_as_they_are():
+  """Assignments have no gradient either; they are behind weights."""
+  graph_def = tf.compat.v1.GraphDef()
+  with tf.Graph().as_default() as graph:
+    x = v1.placeholder(tf.float32, [None, 3], name="images")
+    handle = v1.placeholder(tf.resource, [], name="handle")
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value + x)
+    graph_def.CopyFrom(graph.as_graph_def())
+  before = graph_def.SerializeToString(deterministic=True)
+  stop_before_weights(graph_def, ["handle"])
+  assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_nothing_is_added_but_ends_of_gradients():
+  """An import would add defaults, which TensorFlow 1.15 may not know."""
+  with tf.Graph().as_default() as graph:
+    x = v1.placeholder(tf.float32, [None, 4, 4, 3], name="images")
+    handle = v1.placeholder(tf.resource, [], name="handle")
+    _contrast(x)
+    tf.raw_ops.AssignVariableOp(resource=handle, value=1.0)
+    graph_def = graph.as_graph_def()
+  for node in graph_def.node:
+    node.attr.pop("validate_shape", None)
+  known = [node.name for node in graph_def.node]
+  stop_before_weights(graph_def, ["handle"])
+  assert [n.op for n in graph_def.node[len(known) :]] == ["StopGradient"]
+  assert all("validate_shape" not in node.attr for node in graph_def.node)
