@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import Any
 
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
@@ -34,6 +35,28 @@ def called(node: NodeDef) -> list[Any]:
 def first_argument(node: NodeDef) -> int:
   """Index of the input that is the functions' first argument."""
   return 1 if node.op in CHOICES else 0
+
+
+def calls_any(node: NodeDef, functions: Container[str]) -> bool:
+  """Whether it calls one of the functions, of these names."""
+  return node.op in functions or any(f.name in functions for f in called(node))
+
+
+def functions_with(
+  graph_def: GraphDef, wanted: Callable[[NodeDef], bool]
+) -> set[str]:
+  """Names of the functions with such ops, in themselves or further down."""
+  bodies = {f.signature.name: f.node_def for f in graph_def.library.function}
+  found = {name for name in bodies if any(map(wanted, bodies[name]))}
+  grown = found
+  while grown:
+    grown = {
+      name
+      for name in bodies.keys() - found
+      if any(calls_any(node, found) for node in bodies[name])
+    }
+    found = found | grown
+  return found
 
 
 def drop_uncalled(graph_def: GraphDef) -> None:

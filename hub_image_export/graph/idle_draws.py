@@ -47,9 +47,12 @@ def drop_idle_draws(graph_def: GraphDef) -> None:
 
 def _draw(nodes: dict[str, NodeDef], node: NodeDef) -> NodeDef | None:
   """The only draw that a decision is made of, by linear ops."""
-  draws, pending = set(), data_inputs(node)
+  draws, seen, pending = set(), set(), data_inputs(node)
   while pending:
     source = nodes[node_of(pending.pop())]
+    if source.name in seen:
+      continue
+    seen.add(source.name)
     if source.op == _DRAW:
       draws.add(source.name)
     elif source.op in _LINEAR:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hub_image_export.graph.called_functions import called
+from hub_image_export.graph.called_functions import calls_any, functions_with
 from hub_image_export.graph.graph_defs import (
   ancestors,
   canonical,
@@ -61,11 +61,11 @@ def stop_before_weights(graph_def: GraphDef, weights: Iterable[str]) -> None:
     graph_def: changed in place.
     weights: names of the nodes that stand for variables.
   """
-  ending = _functions_without(graph_def)
+  ending = functions_with(graph_def, _has_none)
   suspects = {
     node.name
     for node in graph_def.node
-    if _has_none(node) or not ending.isdisjoint(r.name for r in called(node))
+    if _has_none(node) or calls_any(node, ending)
   }
   behind = descendants(graph_def, weights) if suspects else set()
   if suspects <= behind:
@@ -103,19 +103,3 @@ def _has_none(node: NodeDef) -> bool:
     and known_ops.exists_here(node.op)
     and not known_ops.has_gradient_here(node.op)
   )
-
-
-def _functions_without(graph_def: GraphDef) -> set[str]:
-  """Names of the functions in which an op has no gradient, at any depth."""
-  bodies = {f.signature.name: f.node_def for f in graph_def.library.function}
-  found = {name for name in bodies if any(map(_has_none, bodies[name]))}
-  grown = bool(found)
-  while grown:
-    more = {
-      name
-      for name in bodies.keys() - found
-      if any(r.name in found for node in bodies[name] for r in called(node))
-    }
-    found |= more
-    grown = bool(more)
-  return found

@@ -10,7 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub_image_export.graph import graph_defs
-from hub_image_export.graph.called_functions import CHOICES, called
+from hub_image_export.graph.called_functions import (
+  CHOICES,
+  called,
+  calls_any,
+  functions_with,
+)
 from hub_image_export.graph.dropout import dropout_on
 from hub_image_export.graph.graph_defs import ASSIGNMENTS
 from hub_image_export.graph.portability.substitution import (
@@ -60,11 +65,11 @@ def random_ops(graph_def: GraphDef, tensors: Iterable[str]) -> list[str]:
   Those of branches are told with the branch.
   """
   wanted = graph_defs.ancestors(graph_def, tensors)
-  drawing = _drawing_functions(graph_def)
+  drawing = functions_with(graph_def, _draws)
   return [
     f"{node.name}{_branch(node, drawing)}"
     for node in graph_def.node
-    if node.name in wanted and _draws(node, drawing)
+    if node.name in wanted and (_draws(node) or calls_any(node, drawing))
   ]
 
 
@@ -150,25 +155,5 @@ def _zero_seeds(graph_def: GraphDef) -> None:
           node.attr[name].i = 0
 
 
-def _draws(node: NodeDef, functions: set[str]) -> bool:
-  if node.op in PLAIN_DRAWS or node.op in GENERATOR_OPS:
-    return True
-  return bool(functions) and (
-    node.op in functions or any(f.name in functions for f in called(node))
-  )
-
-
-def _drawing_functions(graph_def: GraphDef) -> set[str]:
-  """Names of the functions with random ops, in themselves or further down."""
-  found: set[str] = set()
-  functions = graph_def.library.function
-  for _ in functions:
-    before = len(found)
-    found.update(
-      function.signature.name
-      for function in functions
-      if any(_draws(node, found) for node in function.node_def)
-    )
-    if len(found) == before:
-      break
-  return found
+def _draws(node: NodeDef) -> bool:
+  return node.op in PLAIN_DRAWS or node.op in GENERATOR_OPS

@@ -232,18 +232,24 @@ def _replaced(
       setattr(cls, method, original)
 
 
+def _having(attribute: str, layers: Iterable[Layer]) -> list[Any]:
+  """Those of the layers, at any depth, that have an attribute."""
+  return [
+    layer
+    for root in layers
+    for layer in layers_within(root)
+    if hasattr(layer, attribute)
+  ]
+
+
 @contextlib.contextmanager
 def seeds_kept(layers: Iterable[Layer]) -> Iterator[None]:
   """Leaves the seeds that random layers of Keras 2 count up as they were.
 
   They are numbers in Python, so from TensorFlow 2.6 on; Keras 3 has variables.
   """
-  generators = [
-    layer._random_generator
-    for root in layers
-    for layer in layers_within(root)
-    if hasattr(layer, "_random_generator")
-  ]
+  drawing = _having("_random_generator", layers)
+  generators = [layer._random_generator for layer in drawing]
   seeds = [getattr(generator, "_seed", None) for generator in generators]
   try:
     yield
@@ -260,12 +266,7 @@ def masks_forgotten(layers: Iterable[Layer]) -> Iterator[None]:
   They keep a mask for the steps of one call. Of eager calls ConvLSTM2D of
   Keras 2 keeps it for the next one, too, which may be one for inference.
   """
-  cells = [
-    layer
-    for root in layers
-    for layer in layers_within(root)
-    if hasattr(layer, "reset_recurrent_dropout_mask")
-  ]
+  cells = _having("reset_recurrent_dropout_mask", layers)
 
   def forget() -> None:
     for cell in cells:
