@@ -154,22 +154,27 @@ class PublishFlags:
 
   def publish(self, summaries: Sequence[Any], overwrite: bool) -> None:
     """Writes what is asked for of the exported modules, a TF1 Hub one first."""
-    from hub_image_export.publishing.module_page import write_module_page
-    from hub_image_export.publishing.publish_dir import write_publish_dir
-
     summary, *others = summaries
     if self._archive.value:
       summary.archive = self._archive.value
       summary.archive_sha256 = archive.write_archive(
         summary.path, summary.archive, overwrite=overwrite
       )
+    if self._has_page:
+      self._publish_page(summary, others, overwrite)
+
+  def _publish_page(
+    self, summary: Any, others: Sequence[Any], overwrite: bool
+  ) -> None:
+    from hub_image_export.publishing.module_page import write_module_page
+    from hub_image_export.publishing.publish_dir import write_publish_dir
+
     page: dict[str, Any] = {
       "format": self._page_format.value,
       "example": self._example.value,
       "overwrite": overwrite,
+      **self._given_details(),
     }
-    if self._has_page:
-      page |= self._given_details()
     if self._page.value:
       write_module_page(summary.path, self._page.value, **page)
       summary.page = self._page.value

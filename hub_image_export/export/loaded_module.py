@@ -12,6 +12,7 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws
 from hub_image_export.export.interface import Interface
+from hub_image_export.export.saver_nodes import add_saver
 from hub_image_export.export.step import Objective, Step
 from hub_image_export.graph import inline
 from hub_image_export.serving.loaded_module import (
@@ -59,11 +60,12 @@ def training_step(
   fixed_draws.fix(meta_graph.graph_def)
   # TensorFlow keeps gradients of loops for the process, by the loops' names:
   # those of consumers would be refused here.
-  graph_def = inline.name_by_content(meta_graph.graph_def, str(uuid.uuid4()))
+  unique = str(uuid.uuid4())
+  graph_def = inline.name_by_content(meta_graph.graph_def, unique)
   meta_graph.graph_def.CopyFrom(graph_def)
+  add_saver(meta_graph, f"save_{unique}", function.variables)
   graph = tf.Graph()
   with quiet(), graph.as_default():
-    # Of all variables, by their names; None where there are none.
     saver = tf.compat.v1.train.import_meta_graph(meta_graph)
     outputs = _outputs(meta_graph, function, graph)
     updates = graph.get_collection(contract.UPDATE_OPS)
@@ -78,18 +80,21 @@ def training_step(
       for variable, gradient in zip(trainable, gradients)
       if gradient is not None
     }
+
+  def restore(session: Any) -> None:
+    if function.variables:
+      saver.restore(session, checkpoint_writer.variables_prefix(path))
+
   given = graph.get_tensor_by_name(f"{contract.IMAGES}:0")
   assigned = {op.inputs[0].op.name for op in updates if op.inputs}
   read = {name: variables[name] for name in sorted(assigned & variables.keys())}
   with quiet(), graph.as_default(), session_of(graph) as session:
-    if saver is not None:
-      saver.restore(session, checkpoint_writer.variables_prefix(path))
+    restore(session)
     results = session.run((outputs, penalties, found, updates), {given: images})
     values = session.run(read)
     decays = function.variants[-1].decays
     for decay in sorted(set(decays.values())):  # The source has them fixed.
-      assert saver is not None  # They are of variables.
-      saver.restore(session, checkpoint_writer.variables_prefix(path))
+      restore(session)
       momentum = graph.get_tensor_by_name(f"{contract.BATCH_NORM_MOMENTUM}:0")
       session.run(updates, {given: images, momentum: decay})
       after = session.run(read)

@@ -53,8 +53,30 @@ class GraphsSpec(_HubSpec):
     self._export_of_module(os.fsdecode(path), variables_saver)
 
 
+class _WithSaver(_HubSpec):
+  """One whose graphs claim to have a saver.
+
+  TensorFlow makes one, in Python for each variable, when it imports a graph
+  without: hub imports each graph, and uses none of these savers.
+  """
+
+  def _create_impl(self, name: str, trainable: bool, tags: Any) -> Any:
+    graph = MetaGraphDef()
+    graph.CopyFrom(meta_graph(self, tags))
+    saver = graph.saver_def
+    saver.filename_tensor_name = saver.save_tensor_name = "unused:0"
+    saver.restore_op_name = "unused"
+    return _native_module._ModuleImpl(
+      spec=self,
+      meta_graph=graph,
+      trainable=trainable,
+      checkpoint_path=None,
+      name=name,
+    )
+
+
 def instantiated(
-  spec: ModuleSpec, **options: Any
+  spec: ModuleSpec, *, literally: bool = False, **options: Any
 ) -> tuple[Any, Callable[[Any], None]]:
   """A `hub.Module` of a directory's spec, and what gives its variables their
   values in a session.
@@ -65,10 +87,13 @@ def instantiated(
 
   Args:
     spec: as `hub.load_module_spec` gives it.
+    literally: also with what TensorFlow makes of the graph for nobody, which
+      may fail for odd modules.
     options: of `hub.Module`.
   """
   checkpoint = checkpoint_of(spec)
-  module = hub.Module(_HubSpec(handler_of(spec), None), **options)
+  kind = _HubSpec if literally else _WithSaver
+  module = hub.Module(kind(handler_of(spec), None), **options)
   saver = module._impl._saver
   initialize = tf.compat.v1.global_variables_initializer()
 

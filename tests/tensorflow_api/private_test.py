@@ -288,14 +288,23 @@ def test_hub_specs_and_modules(tmp_path):
     assert tf.train.load_variable(prefix, "w").tolist() == [1.0, 2.0]
     meta_graph = private_hub.meta_graph(loaded, frozenset())
     assert "named" in meta_graph.signature_def
-    instance, begin = private_hub.instantiated(loaded)
-    weight = instance.variable_map["w"]
-    with tf.compat.v1.Session() as session:
-      begin(session)
-      assert session.run(weight).tolist() == [1.0, 2.0]
+    for literally in (False, True):
+      before = _num_restores()
+      instance, begin = private_hub.instantiated(loaded, literally=literally)
+      # By the saver of hub, and by one of the import.
+      assert _num_restores() - before == (2 if literally else 1)
+      weight = instance.variable_map["w"]
+      with tf.compat.v1.Session() as session:
+        begin(session)
+        assert session.run(weight).tolist() == [1.0, 2.0]
     # As the checker has it in the names that errors tell.
     output = module(tf.zeros([1, 2]), signature="named")
     assert output.name.startswith("module_apply_named/")
+
+
+def _num_restores():
+  operations = tf.compat.v1.get_default_graph().get_operations()
+  return sum(operation.type == "RestoreV2" for operation in operations)
 
 
 def test_hub_asks_a_spec_for_its_checkpoint_and_export(tmp_path):

@@ -38,7 +38,9 @@ def load_with_hub(spec: Any, applied: JudgedSignature) -> None:
   """
   tags, signature = applied.variant.tags, applied.name
   with tf.Graph().as_default() as graph:
-    module, restore = private_hub.instantiated(spec, trainable=True, tags=tags)
+    module, restore = private_hub.instantiated(
+      spec, literally=True, trainable=True, tags=tags
+    )
     infos = spec.get_input_info_dict(signature, tags)
     shape = infos[contract.IMAGES].get_shape()
     images = tf.compat.v1.placeholder(tf.float32, shape)

@@ -8,9 +8,11 @@ import os
 
 from hub_image_export import contract
 from hub_image_export.export.interface import Interface
-from hub_image_export.export.saved_model import fingerprint, sessions
+from hub_image_export.export.saved_model import fingerprint
 from hub_image_export.export.saved_model.callables import Callables
 from hub_image_export.export.saved_model.objects import Objects
+from hub_image_export.export.saver_nodes import add_saver
+from hub_image_export.export.variable_nodes import free_scope
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.private import OBJECT_GRAPH
 from hub_image_export.tensorflow_api.protos import SavedModel
@@ -35,7 +37,8 @@ def write_saved_model(
   objects = Objects(Callables.of(function, interface))
   strings = {OBJECT_GRAPH: objects.checkpoint_graph()}
   meta = objects.meta
-  sessions.add_saver(meta, function.variables, objects.keys, strings)
+  scope = free_scope("save", function.variables)
+  add_saver(meta, scope, function.variables, objects.keys, strings)
   meta.meta_info_def.tags.extend(contract.SERVING_TAGS)
   meta.meta_info_def.tensorflow_version = tf.version.VERSION
   meta.graph_def.versions.CopyFrom(function.inference.graph_def.versions)
