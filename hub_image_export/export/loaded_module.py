@@ -63,7 +63,8 @@ def training_step(
   unique = str(uuid.uuid4())
   graph_def = inline.name_by_content(meta_graph.graph_def, unique)
   meta_graph.graph_def.CopyFrom(graph_def)
-  add_saver(meta_graph, f"save_{unique}", function.variables)
+  if function.variables:
+    add_saver(meta_graph, f"save_{unique}", function.variables)
   graph = tf.Graph()
   with quiet(), graph.as_default():
     saver = tf.compat.v1.train.import_meta_graph(meta_graph)

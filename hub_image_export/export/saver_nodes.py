@@ -32,7 +32,7 @@ def add_saver(
   Args:
     meta: has the `variable_nodes` of the variables.
     scope: of the ops; nothing in the graph has a name in it.
-    variables: of the module.
+    variables: of the module; there must be something to save.
     keys: what they are called in the checkpoint, by their names; as they are
       by default.
     others: strings that the checkpoint has beside them, by their keys.

@@ -135,11 +135,6 @@ def _content(value: Any, seen: set[int]) -> Any:
     return value
   if isinstance(value, (np.ndarray, np.generic)):
     return value.dtype.str, value.tobytes()
-  if tf.is_tensor(value) or isinstance(value, tf.Variable):
-    op = getattr(value, "op", None)
-    if op is None or op.type != "Const":
-      return value.dtype.name
-    return op.node_def.attr["value"].SerializeToString(deterministic=True)
   seen = {*seen, id(value)}
   if isinstance(value, types.FunctionType):
     cells = [c.cell_contents for c in value.__closure__ or () if _is_set(c)]
@@ -153,6 +148,11 @@ def _content(value: Any, seen: set[int]) -> Any:
     return _content([*value.keys(), *value.values()], seen)
   if isinstance(value, (list, tuple)):
     return tuple(_content(item, seen) for item in value)
+  if tf.is_tensor(value) or isinstance(value, tf.Variable):
+    op = getattr(value, "op", None)
+    if op is None or op.type != "Const":
+      return value.dtype.name
+    return op.node_def.attr["value"].SerializeToString(deterministic=True)
   return id(value)
 
 

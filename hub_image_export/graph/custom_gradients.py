@@ -32,7 +32,7 @@ def drop_custom_gradients(graph_def: GraphDef) -> None:
   drop_attribute(graph_def, private.CUSTOM_GRADIENT)
 
 
-def unnatural_gradients(graph: Any) -> dict[str, str]:
+def unnatural_gradients(graph: Any, graph_def: GraphDef) -> dict[str, str]:
   """Ops whose custom gradient is not the one that TensorFlow would take.
 
   Both are computed, in this process, for arguments and upstream gradients of
@@ -43,16 +43,16 @@ def unnatural_gradients(graph: Any) -> dict[str, str]:
 
   Args:
     graph: the traced graph itself: the registered functions hold its tensors.
+    graph_def: what it was when it was traced.
 
   Returns:
     From the name of an op to what is wrong with its gradient; one for each
     kind of computation, in the graph's order, and five at most.
   """
-  return dict(islice(_findings(graph), _MOST_FINDINGS))
+  return dict(islice(_findings(graph, graph_def), _MOST_FINDINGS))
 
 
-def _findings(graph: Any) -> Iterator[tuple[str, str]]:
-  graph_def = graph.as_graph_def()
+def _findings(graph: Any, graph_def: GraphDef) -> Iterator[tuple[str, str]]:
   parts = [(graph, graph_def)]
   for body in private.function_graphs(graph, graph_def.library):
     parts.append((body, body.as_graph_def()))

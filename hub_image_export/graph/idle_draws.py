@@ -20,6 +20,7 @@ from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 _DRAW = "RandomUniform"  # From 0 on, below 1.
+_HIGHEST = 0.99  # Of all types the highest draw is beyond.
 # Of a number that grows, these do not go up and down again ...
 _DECIDING = frozenset({"Floor", "Greater", "GreaterEqual", "Less", "LessEqual"})
 # ... nor do these, with constants.
@@ -38,6 +39,8 @@ def drop_idle_draws(graph_def: GraphDef) -> None:
   constants = []
   for node in graph_def.node:
     draw = _draw(nodes, node) if node.op in _DECIDING else None
+    if draw and _is_open(nodes, node):
+      continue  # Dropout, mostly: what a session tells takes milliseconds.
     value = _decided(graph_def, node, draw) if draw else None
     if draw and value is not None:
       constants.append(constant_node(f"{node.name}/decided", value))
@@ -58,6 +61,16 @@ def _draw(nodes: dict[str, NodeDef], node: NodeDef) -> NodeDef | None:
     elif source.op in _LINEAR:
       pending += data_inputs(source)
   return nodes[draws.pop()] if len(draws) == 1 else None
+
+
+def _is_open(nodes: dict[str, NodeDef], node: NodeDef) -> bool:
+  """Whether a draw itself is compared with a constant that it may be beyond."""
+  sources = [nodes[node_of(tensor)] for tensor in data_inputs(node)]
+  others = [source for source in sources if source.op != _DRAW]
+  if len(sources) != 2 or [source.op for source in others] != ["Const"]:
+    return False
+  threshold = tf.make_ndarray(others[0].attr["value"].tensor)
+  return bool(np.all((threshold > 0) & (threshold < _HIGHEST)))
 
 
 def _decided(

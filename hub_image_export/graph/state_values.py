@@ -89,9 +89,10 @@ class Walk:
       touched = {}
       for i, tensor in enumerate(map(canonical, data_inputs(node))):
         if tensor in self.stand_ins:
-          tensor = node.input[i] = self.stand_ins[tensor]
-        if canonical(tensor) in self.handles:
-          touched[i] = self.handles[canonical(tensor)]
+          node.input[i] = self.stand_ins[tensor]
+          tensor = canonical(node.input[i])
+        if tensor in self.handles:
+          touched[i] = self.handles[tensor]
       self._take(node, touched, node.name in branched)
 
   def _take(

@@ -175,11 +175,11 @@ def _make_portable(variant: Variant, traced: _Traced) -> None:
 
 def _kinds(graph_def: GraphDef) -> collections.Counter[str]:
   """How many ops there are of each kind that gradients go through."""
-  return collections.Counter(
-    node.op
-    for node in graph_def.node
-    if known_ops.only_computes(node.op) and "Random" not in node.op
-  )
+  count = collections.Counter(node.op for node in graph_def.node)
+  for op in list(count):
+    if "Random" in op or not known_ops.only_computes(op):
+      del count[op]
+  return count
 
 
 def _find_decays(variant: Variant, traced: _Traced) -> None:

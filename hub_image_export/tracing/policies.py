@@ -39,7 +39,7 @@ def check_gradients(trace: Trace, allowed: bool) -> None:
     trace: what consumers fine-tune: of training, where that is a variant.
     allowed: by the user, or because nobody is to fine-tune it.
   """
-  found = gradients.unnatural_gradients(trace.wrapped.graph)
+  found = gradients.unnatural_gradients(trace.wrapped.graph, trace.graph_def)
   if not found:
     return
   ops = "; ".join(f"{name} ({what})" for name, what in found.items())
