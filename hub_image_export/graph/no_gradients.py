@@ -12,7 +12,6 @@ from hub_image_export.graph.graph_defs import (
   data_inputs,
   descendants,
   node_of,
-  nodes_by_name,
   output_index,
   replace_inputs,
 )
@@ -30,10 +29,9 @@ def op_without_gradient(
   Most ops have gradients: TensorFlow is asked only where one has none.
   """
   tensors = [f"{node_of(o)}:{output_index(o)}" for o in outputs]
-  nodes = nodes_by_name(graph_def)
-  suspects = [
-    name for name in ancestors(graph_def, tensors) if _has_none(nodes[name])
-  ]
+  nodes = {node.name: node for node in graph_def.node if _has_none(node)}
+  behind = ancestors(graph_def, tensors) if nodes else set()
+  suspects = [name for name in behind if name in nodes]
   if not suspects:
     return None
   with tf.Graph().as_default() as graph:
@@ -99,7 +97,7 @@ def _copy(graph_def: GraphDef) -> GraphDef:
 
 def _has_none(node: NodeDef) -> bool:
   return (
-    bool(data_inputs(node))
-    and known_ops.exists_here(node.op)
+    known_ops.exists_here(node.op)
     and not known_ops.has_gradient_here(node.op)
+    and bool(data_inputs(node))
   )

@@ -116,16 +116,28 @@ def _type_name(number: int) -> str:
 
 def _unknown_attribute(node: NodeDef, entry: dict) -> str | None:
   known = entry["attrs"]
-  for name in sorted(n for n in node.attr if not n.startswith("_")):
-    if name not in known:
-      return f"TensorFlow 1.15 does not know its attribute {name}"
-    if known[name] and _value(node.attr[name]) not in known[name]:
-      return f"TensorFlow 1.15 does not know {name}={_value(node.attr[name])}"
-  return None
+  unknown = [
+    name
+    for name in node.attr
+    if not name.startswith("_") and not _is_known(known, name, node)
+  ]
+  if not unknown:
+    return None
+  name = min(unknown)
+  if name not in known:
+    return f"TensorFlow 1.15 does not know its attribute {name}"
+  return f"TensorFlow 1.15 does not know {name}={_value(node.attr[name])}"
+
+
+def _is_known(known: dict, name: str, node: NodeDef) -> bool:
+  """Whether 1.15 has the attribute, and the value, where it knows some only."""
+  if name not in known:
+    return False
+  return not known[name] or _value(node.attr[name]) in known[name]
 
 
 def _missing_kernel(node: NodeDef, entry: dict) -> str | None:
-  for name, allowed in sorted(entry.get("cpu", {}).items()):
+  for name, allowed in entry.get("cpu", {}).items():
     value = _value(node.attr[name]) if name in node.attr else None
     if value and value not in allowed:
       return f"TensorFlow 1.15 has no kernel for CPUs with {name}={value}"

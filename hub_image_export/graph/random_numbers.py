@@ -64,12 +64,15 @@ def random_ops(graph_def: GraphDef, tensors: Iterable[str]) -> list[str]:
   Includes calls of functions, and control flow, that have such ops inside.
   Those of branches are told with the branch.
   """
-  wanted = graph_defs.ancestors(graph_def, tensors)
   drawing = functions_with(graph_def, _draws)
+  found = [
+    node for node in graph_def.node if _draws(node) or calls_any(node, drawing)
+  ]
+  wanted = graph_defs.ancestors(graph_def, tensors) if found else ()
   return [
     f"{node.name}{_branch(node, drawing)}"
-    for node in graph_def.node
-    if node.name in wanted and (_draws(node) or calls_any(node, drawing))
+    for node in found
+    if node.name in wanted
   ]
 
 

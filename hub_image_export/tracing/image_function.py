@@ -59,6 +59,11 @@ class ImageFunction:
     return dataclasses.replace(self, variants=variants)
 
   @property
+  def random_state(self) -> list[Variable]:
+    """What the source seeds its draws from, and a module does not have."""
+    return [state for v in self.variants for state in v.random_state]
+
+  @property
   def inference(self) -> Variant:
     return self.variants[0]
 
@@ -102,13 +107,13 @@ def make_image_function(
     traces.append(trace(plan, training=True))
   left_out.check_collections(traces, drop_collections)
   plan, traces = left_out.in_both(plan, traces)
-  variants = []
-  for is_training, traced in zip((False, True), traces):
+  variants: list[Variant] = []
+  for traced in traces:
     variants.append(
       make_variant(
         traced,
-        is_training,
         table.add(traced),
+        inference=variants[0] if variants else None,
         find_decays=_has_plain_averages(plan, traced),
       )
     )

@@ -51,12 +51,15 @@ _OF_AVERAGES = frozenset({"AddV2", "Const", "Identity", "Mul", "Sub"})
 class _Traced(NamedTuple):
   """What a variant is made of.
 
-  `find_decays` is whether moving averages are to take the momentum (H1).
+  Attributes:
+    find_decays: whether moving averages are to take the momentum (H1).
+    inferred_with: names of the variables that the inference variant has.
   """
 
   trace: Trace
   captures: Captures
   find_decays: bool = False
+  inferred_with: frozenset[str] = frozenset()
 
 
 def _inline_calls(variant: Variant, traced: _Traced) -> None:
@@ -89,8 +92,11 @@ def _make_values_of_state(variant: Variant, traced: _Traced) -> None:
 
 
 def _draw_fresh(variant: Variant, traced: _Traced) -> None:
-  state = random_numbers.random_state(variant.graph_def, variant.variables)
+  kept = traced.inferred_with  # A count of steps may also be a seed.
+  seeds = [n for n, v in variant.variables.items() if v.name not in kept]
+  state = random_numbers.random_state(variant.graph_def, seeds)
   variant.graph_def = random_numbers.draw_fresh(variant.graph_def, state)
+  variant.random_state = tuple(variant.variables[name] for name in state)
   present = nodes_by_name(variant.graph_def)
   variant.updates = tuple(name for name in variant.updates if name in present)
 
@@ -267,14 +273,17 @@ PASSES: tuple[tuple[Callable[[Variant, _Traced], None], str], ...] = (
 
 
 def make_variant(
-  trace: Trace, training: bool, captures: Captures, find_decays: bool = False
+  trace: Trace,
+  captures: Captures,
+  inference: Variant | None = None,
+  find_decays: bool = False,
 ) -> Variant:
   """Makes a variant's graph of a trace: all PASSES, in their order.
 
   Args:
     trace: as `tracing.trace` returned it.
-    training: whether it is the training variant.
     captures: what the trace captured, named.
+    inference: the inference variant, if this is that for training.
     find_decays: let moving averages decay by the momentum that is an input,
       where the source itself takes none (H1).
 
@@ -282,13 +291,15 @@ def make_variant(
     ValueError: something in the graph cannot be part of a module.
   """
   variant = Variant(
-    tags=contract.TRAIN_TAGS if training else contract.INFERENCE_TAGS,
+    tags=contract.TRAIN_TAGS if inference else contract.INFERENCE_TAGS,
     graph_def=trace.graph_def,
     variables=captures.variables,
     tasks=trace.tasks,
     endpoints=trace.endpoints,
   )
-  traced = _Traced(trace, captures, find_decays)
+  used = inference.variables.values() if inference else ()
+  kept = frozenset(variable.name for variable in used)
+  traced = _Traced(trace, captures, find_decays, kept)
   for run, _ in PASSES:
     unsplit = variant.unsplit
     run(variant, traced)

@@ -112,6 +112,9 @@ class VariableTable:
   def _find_or_add(
     self, source: Any, keras: tuple[str, bool] | None, made: bool
   ) -> Variable:
+    found = self._by_handle.get(id(source.handle))
+    if found is not None:
+      return found
     if not hasattr(source.handle, "numpy"):
       raise ValueError(
         f"the variable {source.name!r} was made inside of a tf.Graph, so it "
@@ -123,8 +126,7 @@ class VariableTable:
         "one that is known. Make it without an argument shape"
       )
     check_replicas(source)
-    found = self._by_handle.get(id(source.handle))
-    if found is None and made:
+    if made:
       found = self._made.get(source.name)
     if found is None:
       name, trainable = keras or (source.name, source.trainable)

@@ -23,6 +23,7 @@ class Variant:
     penalties: names of tensors (REGULARIZATION_LOSSES).
     dropped_penalties: names of ops whose penalties depend on the images.
     updates: names of ops (UPDATE_OPS).
+    random_state: variables that only seed draws, and are left out.
     activations: "softmax" or "sigmoid", by the task that it was taken off.
     oldest_tensorflow: the oldest version that runs it ("1.15"), or trains it.
     decays: by the name of a variable, the decay that the momentum replaced.
@@ -42,6 +43,7 @@ class Variant:
   penalties: tuple[str, ...] = ()
   dropped_penalties: tuple[str, ...] = ()
   updates: tuple[str, ...] = ()
+  random_state: tuple[Variable, ...] = ()
   activations: dict[str, str] = dataclasses.field(default_factory=dict)
   oldest_tensorflow: str = ""
   needs_newer: tuple[str, ...] = ()
