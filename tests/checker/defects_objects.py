@@ -575,6 +575,17 @@ def _in_a_branch(net, x, training):
   return tf.cond(tf.reduce_mean(x) > 2.0, moved, lambda: found)
 
 
+def _every_fifth_step(net, x, training):
+  """Inference computes with an average that moves at times."""
+  if training:
+    net.steps.assign_add(1)
+    found = net.maps(x, False)
+    moved = 0.9 * net.mean + 0.1 * tf.reduce_mean(found, [0, 1, 2])
+    net.mean.assign(tf.where(net.steps % 5 == 0, moved, net.mean))
+    return tf.reduce_mean(found, [1, 2])
+  return net.features(x, False)
+
+
 def _nested(net):
   inner = tf.function(net.features, autograph=False)
   return callable_object(
@@ -604,6 +615,7 @@ good(
   dropout_inside=features(_dropping),
   frozen_batch_norm=features(_frozen),
   calls_a_function=dict(make=_nested),
+  every_fifth_step=features(_every_fifth_step, more=lambda net: [net.steps]),
   used_in_a_branch=features(_in_a_branch, more=lambda net: [net.bias]),
   begins_at_zero=dict(
     **features(_residual, more=lambda net: [net.head, net.bias]),

@@ -95,6 +95,21 @@ def _average_in_a_branch(x, training, momentum):
   return x - 0.1 * mean
 
 
+def _every_fifth_step(x, training, momentum):
+  """Inference computes with weights that follow the trained ones, at times."""
+  x = tiny.body(x, training, momentum)
+  weight = tiny.variable("weight", [tiny.FILTERS], initializer=_ONES)
+  slow = _state("weight/slow", [tiny.FILTERS], v1.constant_initializer(0.5))
+  steps = v1.get_variable("steps", [], tf.int64, _ZEROS, trainable=False)
+  if not training:
+    return x * slow
+  now = steps + 1
+  update(v1.assign(steps, now))
+  followed = tf.where(tf.equal(now % 5, 0), 0.5 * (slow + weight), 1.0 * slow)
+  update(v1.assign(slow, followed))
+  return x * weight
+
+
 def _auxiliary(net):
   """A head that training alone computes with; its weights are everywhere."""
   kernel = tiny.variable("auxiliary/kernel", [tiny.FILTERS, tiny.CLASSES])
@@ -131,6 +146,7 @@ good(
   observed_range=dict(make_body=_observed_range),
   average_in_a_branch=dict(make_body=_average_in_a_branch),
   averaged_weights=dict(make_body=_averaged_weights),
+  every_fifth_step=dict(make_body=_every_fifth_step),
   counts_batches=dict(finish=_counts_batches),
   dead_channel=dict(make_body=_dead_channel),
   auxiliary_head=dict(signatures=_auxiliary),

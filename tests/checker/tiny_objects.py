@@ -38,6 +38,7 @@ class Network:
     self.variance = tf.Variable(
       tf.ones([FILTERS]), name="bn/moving_variance", **options
     )
+    self.steps = tf.Variable(0, name="steps", **options)
     self.head = self.weights("logits/kernel", [FILTERS, CLASSES])
     self.bias = self.weights("logits/bias", [CLASSES])
 

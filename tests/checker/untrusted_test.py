@@ -54,6 +54,7 @@ def test_damaged_files_give_findings(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_time_limit_ends_a_module_that_never_ends(tmp_path):
   def for_ever(x):
     return v1.while_loop(

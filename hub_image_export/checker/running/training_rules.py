@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from hub_image_export import contract
@@ -75,7 +77,8 @@ def check_training(
     running.run(fetches, pair)
     still -= set(_moved(elsewhere, running.values(still)))
     running.assign({name: before[name] for name in elsewhere})
-  still = {name for name in still if not _is_in_a_branch(variant, name)}
+  moving = set(itertools.chain(*variant.state_changes.values())) - still
+  still = {n for n in still if not _may_move_later(variant, n, moving)}
   if still:
     text = (
       f"Running them moves {len(watched) - len(still)} of {len(watched)} "
@@ -85,12 +88,20 @@ def check_training(
     yield "update-ops-dead", variant.where(contract.UPDATE_OPS), text
 
 
-def _is_in_a_branch(variant: JudgedVariant, variable: str) -> bool:
-  """Whether other images might move a variable that these did not."""
+def _may_move_later(
+  variant: JudgedVariant, variable: str, moving: set[str]
+) -> bool:
+  """Whether other images, or another step, might move a variable.
+
+  What is made of others that move, a count of the steps, say, may move with
+  every hundredth step alone.
+  """
   writers = [n for n, group in variant.updates.items() if variable in group]
   graph = variant.graph
   before = graph.ancestors(writers) & graph.nodes.keys()
-  return graph.has_branches(graph.nodes[name] for name in before)
+  return bool(before & moving) or graph.has_branches(
+    graph.nodes[name] for name in before
+  )
 
 
 def _rows_ever_differ(
