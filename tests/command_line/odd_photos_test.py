@@ -161,6 +161,7 @@ def test_any_form_of_a_module(
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(number, module, tmp_path):
   folder, results = tmp_path / "photos", tmp_path / "results"

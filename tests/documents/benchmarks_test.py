@@ -33,6 +33,7 @@ def measured(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_every_way_is_measured_by_phase(measured):
   rows = {row["way"]: row for row in measured["tables"]["export"]}
   assert rows.keys() == ways.WAYS.keys()
@@ -50,6 +51,7 @@ def test_every_way_is_measured_by_phase(measured):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_ours_and_by_hand_are_the_same_module(measured):
   (throughput,) = measured["tables"]["throughput"]
   assert throughput["images_per_second"].keys() == {
@@ -59,6 +61,7 @@ def test_ours_and_by_hand_are_the_same_module(measured):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_loading_is_measured_for_both_modules(measured):
   rows = measured["tables"]["load"]
   assert [row["way"] for row in rows] == ["ours", "by_hand"]
@@ -66,6 +69,7 @@ def test_loading_is_measured_for_both_modules(measured):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_ratios_versions_and_machine_are_told(measured):
   assert {"Python", "TensorFlow", "Keras"} <= measured["versions"].keys()
   assert {"CPU", "cores"} <= measured["machine"].keys()
@@ -75,6 +79,7 @@ def test_ratios_versions_and_machine_are_told(measured):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_startup_measures_imports_and_help():
   rows = startup.run(1)
   seconds = {row["what"]: row["seconds"] for row in rows}
@@ -83,6 +88,7 @@ def test_startup_measures_imports_and_help():
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 def test_whole_processes_are_measured_with_their_children():
   rows = {row["what"]: row for row in whole.run(1)}
   assert rows[whole.CHECK]["cpu"] > rows[startup.BASELINE]["cpu"] / 4

@@ -164,6 +164,7 @@ def test_tf115_fine_tunes(digits, tmp_path):
   assert numbers(r"Accuracy before: ([\d.]+)%", again) == [after]
 
 
+@pytest.mark.newest
 def test_digits_as_photos_find_their_like(digits, tmp_path):
   pytest.importorskip("pyspark")
   folder = tmp_path / "digits_photos"
@@ -183,6 +184,7 @@ def test_digits_as_photos_find_their_like(digits, tmp_path):
   assert len(found) == 5 and found.count(looked_for.name[0]) >= 3
 
 
+@pytest.mark.newest
 def test_a_cluster_of_spark_runs_and_ends(digits, tmp_path):
   pytest.importorskip("pyspark")
   import pyarrow.parquet as pq

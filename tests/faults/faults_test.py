@@ -13,6 +13,7 @@ from tests.faults.attempts import SKIPPED, Scale
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 @pytest.mark.parametrize("kind", program.KINDS)
 def test_nothing_is_lost(kind):
   attempts = list(program.inject(kind, Scale.SHORT))

@@ -18,7 +18,7 @@ import hub_image_export as hie
 from tests.support import photos
 
 pytest.importorskip("pyspark")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.newest]
 
 from examples import spark_cluster  # noqa: E402
 

@@ -18,7 +18,7 @@ import hub_image_export as hie
 from tests.support import photos
 
 pyspark = pytest.importorskip("pyspark")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.newest]
 
 from hub_image_export.spark import module_udf, start_session  # noqa: E402
 from hub_image_export.spark.photos import Photos, read  # noqa: E402
