@@ -11,6 +11,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from hub_image_export.graph.graph_defs import constant_node
 from hub_image_export.tensorflow_api import eager_ops, private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import (
@@ -20,29 +23,51 @@ from hub_image_export.tensorflow_api.protos import (
 )
 
 _VALUE = 0.75
-# Ops that draw floats, by the input with the shape.
-_FLOATS = {
-  "RandomUniform": 0,
-  "RandomStandardNormal": 0,
-  "TruncatedNormal": 0,
-  "StatelessRandomUniform": 0,
-  "StatelessRandomNormal": 0,
-  "StatelessTruncatedNormal": 0,
-  "StatelessRandomUniformV2": 0,
-  "StatelessRandomNormalV2": 0,
-  "StatelessTruncatedNormalV2": 0,
-  "StatefulUniform": 2,
-  "StatefulStandardNormal": 1,
-  "StatefulStandardNormalV2": 2,
-  "StatefulTruncatedNormal": 2,
+# Ops that draw integers from a range, by the input with the lowest.
+_LOWEST = {
+  "RandomUniformInt": 1,
+  "StatefulUniformInt": 3,
+  "StatelessRandomUniformInt": 2,
+  "StatelessRandomUniformIntV2": 4,
 }
-# Ops that draw integers, by the inputs with the shape and the lowest.
-_INTEGERS = {
-  "RandomUniformInt": (0, 1),
-  "StatelessRandomUniformInt": (0, 2),
-  "StatelessRandomUniformIntV2": (0, 4),
-  "StatefulUniformInt": (2, 3),
-}
+# Ops that draw any integer of their type.
+_FULL_RANGE = frozenset(
+  {
+    "StatefulUniformFullInt",
+    "StatelessRandomUniformFullInt",
+    "StatelessRandomUniformFullIntV2",
+  }
+)
+# All other draws: of fractions, counts or classes.
+_DRAWS = frozenset(
+  {
+    "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomPoisson",
+    "RandomPoissonV2",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "StatefulStandardNormal",
+    "StatefulStandardNormalV2",
+    "StatefulTruncatedNormal",
+    "StatefulUniform",
+    "StatelessMultinomial",
+    "StatelessParameterizedTruncatedNormal",
+    "StatelessRandomBinomial",
+    "StatelessRandomGammaV2",
+    "StatelessRandomGammaV3",
+    "StatelessRandomNormal",
+    "StatelessRandomNormalV2",
+    "StatelessRandomPoisson",
+    "StatelessRandomUniform",
+    "StatelessRandomUniformV2",
+    "StatelessTruncatedNormal",
+    "StatelessTruncatedNormalV2",
+    "TruncatedNormal",
+  }
+)
+_ALL = _DRAWS | _FULL_RANGE | _LOWEST.keys()
 _SHUFFLES = frozenset({"RandomShuffle", "StatelessShuffle"})
 
 
@@ -96,20 +121,19 @@ class _Functions:
 
 
 def _draw(op: str, arguments: Sequence[Any], run: Any) -> Any:
-  """Runs an eager op, or gives the fixed value of a draw."""
-  if op in _FLOATS:
-    dtype = tf.float32
-    for name, value in zip(arguments, arguments[1:]):
-      if isinstance(name, str) and name == "dtype":
-        dtype = tf.as_dtype(value)
-    shape = tf.cast(arguments[_FLOATS[op]], tf.int32)
-    return tf.fill(shape, tf.cast(_VALUE, dtype))
-  if op in _INTEGERS:
-    shape, lowest = (arguments[i] for i in _INTEGERS[op])
-    return tf.fill(tf.cast(shape, tf.int32), tf.convert_to_tensor(lowest))
+  """Runs an eager op, and puts the fixed value in the place of a draw."""
   if op in _SHUFFLES:
     return tf.identity(arguments[0])
-  return run(arguments)
+  drawn = run(arguments)
+  if op not in _ALL:
+    return drawn
+
+  def fixed(tensor: Any) -> Any:
+    given = arguments[_LOWEST[op]] if op in _LOWEST else None
+    value = _value(op, tensor.dtype) if given is None else given
+    return tf.zeros_like(tensor) + tf.convert_to_tensor(value, tensor.dtype)
+
+  return tf.nest.map_structure(fixed, drawn)  # One tensor, or a list of one.
 
 
 def fix(graph_def: GraphDef) -> int:
@@ -126,54 +150,73 @@ def fix(graph_def: GraphDef) -> int:
 
 def _fix_all(nodes: Any, output: str) -> int:
   """Fixes nodes; `output` follows a name where the output is meant."""
-  constants: dict[int, NodeDef] = {}
-  count = sum(_fix(node, constants, output) for node in list(nodes))
-  nodes.extend(constants.values())
+  added: dict[str, NodeDef] = {}
+  count = sum(_fix(node, added, output) for node in list(nodes))
+  nodes.extend(added.values())
   return count
 
 
-def _fix(node: NodeDef, constants: dict[int, NodeDef], output: str) -> bool:
+def _fix(node: NodeDef, added: dict[str, NodeDef], output: str) -> bool:
+  """Fixes one; draws have one output, which is called `output`, as those of
+  identities and constants are.
+  """
   if node.op in _SHUFFLES:
-    _become(node, "Identity", node.input[:1], T=node.attr["T"].type)
+    _become_identity(node, node.input[0], node.attr["T"].type)
     return True
-  if node.op not in _FLOATS and node.op not in _INTEGERS:
+  if node.op not in _ALL:
     return False  # Not even asked for attributes, which would make them.
-  dtype = _type(node, ("Tout", "dtype"))
-  if node.op in _FLOATS:
-    constant = constants.setdefault(dtype, _constant(dtype))
-    inputs = [node.input[_FLOATS[node.op]], constant.name + output]
+
+  def add(op: str, *inputs: str) -> str:
+    name = f"{node.name}/fixed_{op}"
+    added[name] = NodeDef(name=name, op=op, input=inputs)
+    added[name].attr["T"].type = dtype
+    return name
+
+  dtype = _drawn_type(node)
+  drawn = NodeDef()
+  drawn.CopyFrom(node)
+  drawn.name = f"{node.name}/drawn"
+  added[drawn.name] = drawn
+  if node.op in _LOWEST:
+    value = node.input[_LOWEST[node.op]]
   else:
-    inputs = [node.input[i] for i in _INTEGERS[node.op]]
-  index_type = _type(node, ("Tshape", "shape_dtype", "T"))
-  _become(node, "Fill", inputs, T=dtype, index_type=index_type)
+    number = _value(node.op, tf.as_dtype(dtype))
+    constant = constant_node(f"{node.name}/fixed", np.array(number))
+    constant.input.append(f"^{drawn.name}")  # In the same loop of TF1.
+    added[constant.name] = constant
+    value = constant.name + output
+  zeros = add("ZerosLike", drawn.name + output)
+  fixed = add("AddV2", zeros + (output and ":y:0"), value)
+  _become_identity(node, fixed + (output and ":z:0"), dtype)
   return True
 
 
-def _become(node: NodeDef, op: str, inputs: Sequence[str], **types: Any):
+def _become_identity(node: NodeDef, tensor: str, dtype: Any) -> None:
   controls = [name for name in node.input if name.startswith("^")]
-  node.op = op
-  node.input[:] = [*inputs, *controls]
+  node.op = "Identity"
+  node.input[:] = [tensor, *controls]
   node.attr.clear()
-  for name, value in types.items():
-    node.attr[name].type = value
+  node.attr["T"].type = dtype
 
 
-def _type(node: NodeDef, names: Sequence[str]) -> Any:
-  """That of the attribute with one of the names.
+def _drawn_type(node: NodeDef) -> Any:
+  """That of the attribute which tells it.
 
   Nodes of modules and functions do not have the attributes whose values are
   the defaults.
   """
   definition = private.op_def(node.op)
+  name = definition.output_arg[0].type_attr
   given = {a.name: a.default_value.type for a in definition.attr}
-  name = next(name for name in names if name in given)
   return node.attr[name].type if name in node.attr else given[name]
 
 
-def _constant(dtype: Any) -> NodeDef:
-  """Under a name that no network has."""
-  node = NodeDef(name=f"fixed_draw_of_type_{dtype}", op="Const")
-  node.attr["dtype"].type = dtype
-  value = tf.cast(_VALUE, tf.as_dtype(dtype)).numpy()
-  node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-  return node
+def _value(op: str, dtype: Any) -> np.generic:
+  """The value of a draw that says no lowest one.
+
+  Modules draw integers of any value as signed ones, from the lowest on.
+  """
+  number = _VALUE if dtype.is_floating else 0
+  if op in _FULL_RANGE:
+    number = dtype.min or dtype.max // 2 + 1
+  return tf.constant(number, dtype).numpy()

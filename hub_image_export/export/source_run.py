@@ -10,24 +10,22 @@ more, and run at once. Nobody else sees a changed variable, seed or layer.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gc
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.export import fixed_draws, source_graph
+from hub_image_export.export.seeds import Seeds
 from hub_image_export.export.step import Objective, Step, flat_outputs, sum_of
 from hub_image_export.export.variable_copies import Copies
 from hub_image_export.graph.state_ops import UNORDERED
 from hub_image_export.sources.meta_graphs import Imports
 from hub_image_export.tensorflow_api import (
   eager_ops,
-  keras_packages,
   private,
   user_errors,
 )
@@ -58,6 +56,9 @@ class SourceRun:
     # Where the last run left what seeds draws: the next one goes on there, as
     # calls of the source do. Draws that are out of reach differ then.
     self._seeds: list[tuple[Any, Any]] = []
+    self._seeds_of_others = Seeds(function.layers)
+    self._random = [v.source for v in function.random_state]
+    self._random_names = {v.name for v in self._random} & function.made
     self._traces = 0
     self._made = {
       v.source.name: v
@@ -78,7 +79,7 @@ class SourceRun:
     """
     all_made = self._made and len(self._made) == len(self._function.variables)
     # Of functions in it that are traced once more, TensorFlow warns.
-    with quiet(), _seeds_kept(self._function.layers):
+    with quiet(), self._seeds_of_others.kept():
       if all_made and not self._function.layers:
         return converted(
           lambda convert: self._in_graph(convert, images, training, objective)
@@ -144,16 +145,24 @@ class SourceRun:
     values, self._seeds = {}, []
     for handle in copies.changed():
       value = copies.value(handle)
-      if id(handle) in names or not _is_no_part_of_modules(handle):
-        values[names.get(id(handle)) or _name_of(handle)] = value
-      else:
+      name = names.get(id(handle)) or self._name_elsewhere(handle)
+      if name is None:
         self._seeds.append((handle, value))
+      else:
+        values[name] = value
     return Step(
       {key: output.numpy() for key, output in outputs.items()},
       values,
       sum_of(found["penalties"]),
       gradients,
     )
+
+  def _name_elsewhere(self, handle: Any) -> str | None:
+    """Of a variable that the module does not have; None where it need not."""
+    is_random = any(handle is handle_of(v) for v in self._random)
+    if is_random or _is_no_part_of_modules(handle):
+      return None
+    return _name_of(handle)
 
   def _gradients(
     self, tape: Any, total: Any, watched: dict[str, Any]
@@ -191,7 +200,11 @@ class SourceRun:
     )
     return dataclasses.replace(
       step,
-      values={names.get(n, n): value for n, value in step.values.items()},
+      values={
+        names.get(n, n): value
+        for n, value in step.values.items()
+        if n not in self._random_names
+      },
       gradients={names[n]: g for n, g in step.gradients.items() if n in names},
     )
 
@@ -227,6 +240,8 @@ class SourceRun:
         known = self._made[variable.name]
         variable.assign(known.read())
         handles[known.name] = variable.handle
+      elif variable.name in made & self._random_names:
+        self._random.append(variable)
     outputs = wrapped.structured_outputs
     effects = [
       op
@@ -252,23 +267,11 @@ def _is_no_part_of_modules(handle: Any) -> bool:
 
 def _name_of(handle: Any) -> str:
   """The name of a variable that only its handle is known of."""
-  for value in gc.get_objects():
-    if issubclass(type(value), tf.Variable) and handle_of(value) is handle:
-      return value.name
-  return "without a name"
-
-
-@contextlib.contextmanager
-def _seeds_kept(layers: Any) -> Iterator[None]:
-  """Leaves the seeds that a run takes as they were, and nothing drawn."""
-  python, array = random.getstate(), np.random.get_state()
-  try:
-    with (
-      eager_ops.op_seeds_kept(),
-      keras_packages.seeds_kept(layers),
-      keras_packages.masks_forgotten(layers),
-    ):
-      yield
-  finally:
-    random.setstate(python)
-    np.random.set_state(array)
+  names = [
+    value.name
+    for value in gc.get_objects()
+    if issubclass(type(value), tf.Variable) and handle_of(value) is handle
+  ]
+  # What assignments return has the handle, too, and one name for all.
+  known = [name for name in names if name != "UnreadVariable"]
+  return next(iter(known), "without a name")

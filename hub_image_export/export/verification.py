@@ -19,7 +19,11 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.arguments import called
 from hub_image_export.errors import SourceError, VerificationError, reason
-from hub_image_export.export import comparison, loaded_module
+from hub_image_export.export import (
+  comparison,
+  loaded_module,
+  self_differences,
+)
 from hub_image_export.export.compared_images import (
   inference_batches,
   training_images,
@@ -31,11 +35,6 @@ from hub_image_export.export.source_run import SourceRun
 from hub_image_export.export.step import Step
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tracing.image_function import ImageFunction
-
-# So much of its images changes what a source gives by no more than rounding.
-_NUDGE = 1e-6
-# By how many times that much rounding may move a module away from its source.
-_AMPLIFIED = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +158,8 @@ class _Verifier:
     def compare(outputs: list[dict[str, Any]]) -> list[Difference]:
       return comparison.outputs("inference", outputs, expected)
 
-    def again(factor: float) -> list[Difference]:
-      return compare([self._source(b * factor).outputs for b in batches])
+    def again(changed: Callable[[Any], Any]) -> list[Difference]:
+      return compare([self._source(changed(b)).outputs for b in batches])
 
     return self._judge(compare(found), again)
 
@@ -196,58 +195,17 @@ class _Verifier:
         lambda name: variables[name].read().numpy(),
       )
 
-    def again(factor: float) -> list[Difference]:
-      return compare(self._source(images * factor, True, objective))
+    def again(changed: Callable[[Any], Any]) -> list[Difference]:
+      return compare(self._source(changed(images), True, objective))
 
     return self._judge(compare(module), again)
 
   def _judge(
-    self,
-    differences: list[Difference],
-    again: Callable[[float], list[Difference]],
+    self, differences: list[Difference], again: self_differences.Again
   ) -> list[Difference]:
-    """Refuses differences that the source does not have with itself.
-
-    Args:
-      differences: between the module and its source.
-      again: the differences between a second run of the source, with images
-        times a factor, and the first.
-    """
-    failed = [d for d in differences if d.fails]
-    if not failed:
-      return differences
-    # A part that the source does not have in either run cannot differ.
-    repeated = {d.part: d for d in again(1.0)}
-    random = {part for part, d in repeated.items() if d.fails}
-    nudged: dict[str, Difference] = {}
-    for difference in failed:
-      part = difference.part
-      if part in random:
-        self._tell_of_random(repeated[part])
-        continue
-      nudged = nudged or {d.part: d for d in again(1.0 - _NUDGE)}
-      moved = nudged[part].absolute if part in nudged else 0.0
-      if difference.absolute > _AMPLIFIED * moved:
-        raise VerificationError(f"{difference}. The module is not written")
-      self._notes.append(
-        f"the {part} of the {difference.variant} variant differs by "
-        f"{difference.absolute:.2g}: a change of {_NUDGE:g} in the images "
-        "moves it as far at the source"
-      )
-    return [d for d in differences if d.part not in random]
-
-  def _tell_of_random(self, difference: Difference) -> None:
-    """Of a part in which two runs of the source differ."""
-    message = (
-      f"the {difference.part} of the {difference.variant} variant: the source "
-      f"differs from itself by {difference.absolute:.3g} when it is run twice"
-    )
-    if difference.variant == "inference":
-      raise VerificationError(
-        f"{message}. Its outputs must depend on the images alone: what Python "
-        "draws, counts or reads while it is called is no part of a module"
-      )
-    self._notes.append(message)
+    found, notes = self_differences.judge(differences, again)
+    self._notes += notes
+    return found
 
   def _activated(self, outputs: dict[str, Any], index: int) -> dict[str, Any]:
     """The probabilities of logits whose activation was taken off (C7).

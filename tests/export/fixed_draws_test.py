@@ -7,6 +7,7 @@ import pytest
 
 import hub_image_export as hie
 from hub_image_export.tensorflow_api.compat import tf
+from tests.support import function_sources
 
 uniform = tf.random.uniform
 
@@ -20,6 +21,19 @@ def _dropped(x):
 
 
 _inner = tf.function(_dropped)
+
+
+def _in_a_loop_of_tf1(x):
+  """As files have it that were saved before control flow became functions."""
+  tf.compat.v1.disable_control_flow_v2()
+  try:
+    return tf.while_loop(
+      lambda i, y: i < 3, lambda i, y: (i + 1, _dropped(y)), [0, x]
+    )[1]
+  finally:
+    tf.compat.v1.enable_control_flow_v2()
+
+
 # From the features, and a generator, what a training step makes of them.
 _DRAWS = {
   "op": lambda x, _: _dropped(x),
@@ -30,6 +44,7 @@ _DRAWS = {
   "loop": lambda x, _: tf.while_loop(
     lambda i, y: i < 3, lambda i, y: (i + 1, _dropped(y)), [0, x]
   )[1],
+  "loop_of_tf1": lambda x, _: _in_a_loop_of_tf1(x),
   "integers": lambda x, _: x * tf.cast(uniform([4], 1, 9, tf.int32), x.dtype),
   "shuffle": lambda x, _: tf.random.shuffle(x),
   "stateless": lambda x, _: tf.nn.experimental.stateless_dropout(
@@ -46,6 +61,33 @@ _DRAWS = {
     * tf.cast(
       tf.random.stateless_uniform([4], _seed(), 1, 9, tf.int64), x.dtype
     )
+  ),
+  "gamma": lambda x, _: x * tf.random.gamma([2], [1.0, 2.0, 0.5, 1.0])[0],
+  "poisson": lambda x, _: x + tf.stop_gradient(tf.random.poisson([], x * x)),
+  "classes": lambda x, _: (
+    x + tf.cast(tf.random.categorical(tf.zeros([1, 3]), 4), x.dtype)
+  ),
+  "stateless_gamma": lambda x, _: (
+    x * tf.random.stateless_gamma([4], _seed(), 2.0)
+  ),
+  "stateless_counts": lambda x, _: (
+    x * tf.random.stateless_binomial([4], _seed(), 9.0, 0.5, tf.float32)
+  ),
+  "stateless_classes": lambda x, _: (
+    x
+    + tf.cast(
+      tf.random.stateless_categorical(tf.zeros([1, 3]), 4, _seed()), x.dtype
+    )
+  ),
+  "stateless_full_range": lambda x, _: (
+    x
+    * tf.cast(
+      tf.random.stateless_uniform([4], _seed(), None, None, tf.int32) % 7,
+      x.dtype,
+    )
+  ),
+  "generator_full_range": lambda x, generator: (
+    x + tf.cast(generator.uniform_full_int([4], tf.uint32) % 7, x.dtype)
   ),
   "generator": lambda x, generator: x * generator.truncated_normal([4]),
   "generator_integers": lambda x, generator: (
@@ -111,8 +153,8 @@ def test_draws_of_functions_with_layers_are_fixed(name, seed, tmp_path):
 
 
 @pytest.mark.parametrize("make", [_with_layers, lambda d: _Net(d, tf.function)])
-def test_notes_tell_of_draws_that_cannot_be_fixed(make, seed, tmp_path):
-  net = make(lambda x, _: x * tf.random.gamma([4], 1.0))
+def test_notes_tell_of_draws_that_cannot_be_fixed(make, tmp_path):
+  net = make(lambda x, _: x * function_sources.sampled(4))
   summary = hie.make_feature_vector_module(net, 12, 10).export(tmp_path / "m")
   assert "differs from itself" in str(summary.notes)
 

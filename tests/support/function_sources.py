@@ -203,3 +203,12 @@ def builds_keras_layers() -> Source:
     return tf.reduce_mean(x, [1, 2])
 
   return Source(fn=fn, owner=None, call=None)
+
+
+def sampled(count):
+  """Candidates of many: a draw that cannot be fixed."""
+  true = tf.zeros([1, 1], tf.int64)
+  found = tf.random.log_uniform_candidate_sampler(
+    true, 1, count, True, 1_000_000
+  )
+  return tf.cast(found.sampled_candidates, tf.float32)

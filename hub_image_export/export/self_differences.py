@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences that a source has with itself: no fault of its module."""
+
+from __future__ import annotations
+
+import collections
+import functools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from hub_image_export.errors import VerificationError
+from hub_image_export.export.comparison import Difference
+
+# So much of its images changes what a source gives by no more than rounding.
+_NUDGE = 1e-6
+# By how many times that much rounding may move a module away from its source.
+_AMPLIFIED = 10
+# Each in another direction: some move a network by nothing.
+_NUDGES = 3
+_MOST_NAMES = 3
+
+_Images = np.ndarray
+# Differences between a second run of the source, with images that are changed
+# somehow, and the first.
+Again = Callable[[Callable[[_Images], _Images]], "list[Difference]"]
+
+
+def judge(
+  differences: list[Difference], again: Again
+) -> tuple[list[Difference], list[str]]:
+  """Refuses differences that the source does not have with itself.
+
+  Args:
+    differences: between the module and its source.
+    again: runs the source once more.
+
+  Returns:
+    Those differences that tell of the module, and notes on the others.
+
+  Raises:
+    VerificationError: the module differs; or the source differs from itself
+      when it infers.
+  """
+  failed = {d.part: d for d in differences if d.fails}
+  if not failed:
+    return differences, []
+  # A part that the source does not have in either run cannot differ.
+  random = {d.part: d for d in again(lambda images: images) if d.fails}
+  notes = [_told_of_random(d) for p, d in random.items() if p in failed]
+  left = [d for part, d in failed.items() if part not in random]
+  notes += _told_of_rounding(_of_rounding(left, again))
+  return [d for d in differences if d.part not in random], notes
+
+
+def _of_rounding(left: list[Difference], again: Again) -> list[Difference]:
+  """All of them, if rounding explains them."""
+  moved: dict[str, float] = collections.defaultdict(float)
+  unexplained = left
+  for seed in range(_NUDGES if left else 0):
+    for d in again(functools.partial(_nudged, seed=seed)):
+      moved[d.part] = max(moved[d.part], d.absolute)
+    unexplained = [
+      d for d in left if not d.absolute <= _AMPLIFIED * moved[d.part]
+    ]
+    if not unexplained:
+      return left
+  if unexplained:
+    raise VerificationError(f"{unexplained[0]}. The module is not written")
+  return left
+
+
+def _nudged(images: _Images, seed: int) -> _Images:
+  """Images a little nearer to others; black ones, too, are no longer so."""
+  others = np.random.RandomState(seed).random_sample(images.shape)
+  return (images + _NUDGE * (others - images)).astype(images.dtype)
+
+
+def _told_of_random(difference: Difference) -> str:
+  """Of a part in which two runs of the source differ."""
+  message = (
+    f"the {difference.part} of the {difference.variant} variant: the source "
+    f"differs from itself by {difference.absolute:.3g} when it is run twice"
+  )
+  if difference.variant == "inference":
+    raise VerificationError(
+      f"{message}. Its outputs must depend on the images alone: what Python "
+      "draws, counts or reads while it is called is no part of a module"
+    )
+  return message
+
+
+def _told_of_rounding(differences: Iterable[Difference]) -> list[str]:
+  """A sentence for each kind of them, of which there may be hundreds."""
+  kinds: dict[tuple[str, str], list[Difference]] = {}
+  for difference in differences:
+    kinds.setdefault((difference.variant, difference.kind), []).append(
+      difference
+    )
+  return [
+    f"{_named(found)} of the {variant} variant: a difference of up to "
+    f"{max(d.absolute for d in found):.2g}; a change of {_NUDGE:g} in the "
+    "images moves the source as far"
+    for (variant, _), found in kinds.items()
+  ]
+
+
+def _named(found: list[Difference]) -> str:
+  if len(found) == 1:
+    return f"the {found[0].part}"
+  names = ", ".join(d.name for d in found[:_MOST_NAMES])
+  more = ", …" if len(found) > _MOST_NAMES else ""
+  return f"{len(found)} {found[0].kind}s ({names}{more})"
