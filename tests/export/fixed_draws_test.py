@@ -113,7 +113,7 @@ class _Net(tf.Module):
     return self.features(images, training)
 
 
-@pytest.fixture(params=[None, 3])
+@pytest.fixture(params=[None, pytest.param(3, marks=pytest.mark.slow)])
 def seed(request):
   """With a seed each run of a new function draws the same."""
   tf.random.set_seed(request.param)
