@@ -14,6 +14,11 @@ from typing import Any
 import numpy as np
 
 from hub_image_export.graph.graph_defs import constant_node
+from hub_image_export.graph.random_state import (
+  GENERATOR_OPS,
+  PLAIN_DRAWS,
+  SEED_INPUTS,
+)
 from hub_image_export.tensorflow_api import eager_ops, private
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import (
@@ -38,37 +43,22 @@ _FULL_RANGE = frozenset(
     "StatelessRandomUniformFullIntV2",
   }
 )
-# All other draws: of fractions, counts or classes.
-_DRAWS = frozenset(
+_SHUFFLES = frozenset({"RandomShuffle", "StatelessShuffle"})
+# What makes seeds, draws beyond all control, or has several outputs.
+_OTHERS = frozenset(
   {
-    "Multinomial",
-    "ParameterizedTruncatedNormal",
-    "RandomGamma",
-    "RandomPoisson",
-    "RandomPoissonV2",
-    "RandomStandardNormal",
-    "RandomUniform",
-    "StatefulStandardNormal",
-    "StatefulStandardNormalV2",
-    "StatefulTruncatedNormal",
-    "StatefulUniform",
-    "StatelessMultinomial",
-    "StatelessParameterizedTruncatedNormal",
-    "StatelessRandomBinomial",
-    "StatelessRandomGammaV2",
-    "StatelessRandomGammaV3",
-    "StatelessRandomNormal",
-    "StatelessRandomNormalV2",
-    "StatelessRandomPoisson",
-    "StatelessRandomUniform",
-    "StatelessRandomUniformV2",
-    "StatelessTruncatedNormal",
-    "StatelessTruncatedNormalV2",
-    "TruncatedNormal",
+    "NonDeterministicInts",
+    "RngReadAndSkip",
+    "RngSkip",
+    "SampleDistortedBoundingBox",
+    "SampleDistortedBoundingBoxV2",
+    "StatelessRandomGetKeyCounter",
+    "StatelessRandomGetKeyCounterAlg",
   }
 )
-_ALL = _DRAWS | _FULL_RANGE | _LOWEST.keys()
-_SHUFFLES = frozenset({"RandomShuffle", "StatelessShuffle"})
+_DRAWS = (
+  (PLAIN_DRAWS | GENERATOR_OPS | SEED_INPUTS.keys()) - _SHUFFLES - _OTHERS
+)
 
 
 @contextlib.contextmanager
@@ -125,12 +115,12 @@ def _draw(op: str, arguments: Sequence[Any], run: Any) -> Any:
   if op in _SHUFFLES:
     return tf.identity(arguments[0])
   drawn = run(arguments)
-  if op not in _ALL:
+  if op not in _DRAWS:
     return drawn
 
   def fixed(tensor: Any) -> Any:
-    given = arguments[_LOWEST[op]] if op in _LOWEST else None
-    value = _value(op, tensor.dtype) if given is None else given
+    chosen = op not in _LOWEST
+    value = _value(op, tensor.dtype) if chosen else arguments[_LOWEST[op]]
     return tf.zeros_like(tensor) + tf.convert_to_tensor(value, tensor.dtype)
 
   return tf.nest.map_structure(fixed, drawn)  # One tensor, or a list of one.
@@ -163,7 +153,7 @@ def _fix(node: NodeDef, added: dict[str, NodeDef], output: str) -> bool:
   if node.op in _SHUFFLES:
     _become_identity(node, node.input[0], node.attr["T"].type)
     return True
-  if node.op not in _ALL:
+  if node.op not in _DRAWS:
     return False  # Not even asked for attributes, which would make them.
 
   def add(op: str, *inputs: str) -> str:

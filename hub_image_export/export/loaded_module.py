@@ -56,15 +56,7 @@ def training_step(
     Its values are those of the variables that UPDATE_OPS assigns; where the
     momentum that is an input replaced a decay of the source, with that one.
   """
-  meta_graph = saved_models.meta_graph(path, contract.TRAIN_TAGS)
-  fixed_draws.fix(meta_graph.graph_def)
-  # TensorFlow keeps gradients of loops for the process, by the loops' names:
-  # those of consumers would be refused here.
-  unique = str(uuid.uuid4())
-  graph_def = inline.name_by_content(meta_graph.graph_def, unique)
-  meta_graph.graph_def.CopyFrom(graph_def)
-  if function.variables:
-    add_saver(meta_graph, f"save_{unique}", function.variables)
+  meta_graph = _to_be_run(path, function)
   graph = tf.Graph()
   with quiet(), graph.as_default():
     saver = tf.compat.v1.train.import_meta_graph(meta_graph)
@@ -106,6 +98,20 @@ def training_step(
       penalties=float(sum(results[1])),
       gradients=results[2],
     )
+
+
+def _to_be_run(path: str, function: ImageFunction) -> MetaGraphDef:
+  """The training variant with fixed draws, and a saver where it has state."""
+  meta_graph = saved_models.meta_graph(path, contract.TRAIN_TAGS)
+  fixed_draws.fix(meta_graph.graph_def)
+  # TensorFlow keeps gradients of loops for the process, by the loops' names:
+  # those of consumers would be refused here.
+  unique = str(uuid.uuid4())
+  graph_def = inline.name_by_content(meta_graph.graph_def, unique)
+  meta_graph.graph_def.CopyFrom(graph_def)
+  if function.variables:
+    add_saver(meta_graph, f"save_{unique}", function.variables)
+  return meta_graph
 
 
 def _outputs(

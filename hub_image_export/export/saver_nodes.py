@@ -8,6 +8,7 @@ variable.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,56 +40,79 @@ def add_saver(
   """
   keys, others = keys or {}, others or {}
   names = [keys.get(variable.name, variable.name) for variable in variables]
-  types = [variable.dtype.as_datatype_enum for variable in variables]
   filename = NodeDef(name=f"{scope}/filename", op="Placeholder")
   filename.attr["dtype"].type = _STRING
   filename.attr["shape"].shape.SetInParent()
+  saving = _saving(scope, filename.name, variables, names, others)
+  restoring = _restoring(scope, filename.name, variables, names)
+  meta.graph_def.node.extend([filename, *saving, *restoring])
+  meta.saver_def.filename_tensor_name = f"{filename.name}:0"
+  meta.saver_def.save_tensor_name = f"{saving[-1].name}:0"
+  meta.saver_def.restore_op_name = restoring[0].name
+  meta.saver_def.version = meta.saver_def.V2
+
+
+def _saving(
+  scope: str,
+  filename: str,
+  variables: Sequence[Variable],
+  names: list[str],
+  others: Mapping[str, bytes],
+) -> list[NodeDef]:
+  """The last one gives the name of the file, when it is written."""
   constants = [
     constant_node(f"{scope}/other_{i}", np.array(value, object))
     for i, value in enumerate(others.values())
   ]
-  saving = _slots(f"{scope}/saved", [*names, *others])
+  slots = _slots(f"{scope}/saved", [*names, *others])
   save = NodeDef(
     name=f"{scope}/save",
     op="SaveV2",
     input=[
-      *(node.name for node in (filename, *saving)),
+      *(filename, *(node.name for node in slots)),
       *(variable_nodes(variable)[1].name for variable in variables),
       *(node.name for node in constants),
     ],
   )
-  save.attr["dtypes"].list.type.extend([*types, *[_STRING] * len(others)])
+  types = save.attr["dtypes"].list.type
+  types.extend([*_types(variables), *[_STRING] * len(others)])
   saved = NodeDef(
-    name=f"{save.name}_done",
-    op="Identity",
-    input=[filename.name, f"^{save.name}"],
+    name=f"{save.name}_done", op="Identity", input=[filename, f"^{save.name}"]
   )
   saved.attr["T"].type = _STRING
+  return [*constants, *slots, save, saved]
+
+
+def _restoring(
+  scope: str, filename: str, variables: Sequence[Variable], names: list[str]
+) -> list[NodeDef]:
+  """The first one waits for all variables."""
   restored = NodeDef(name=f"{scope}/restore_all", op="NoOp")
-  nodes = [filename, *constants, *saving, save, saved, restored]
-  if variables:
-    restoring = _slots(f"{scope}/restored", names)
-    restore = NodeDef(
-      name=f"{scope}/restore",
-      op="RestoreV2",
-      input=[node.name for node in (filename, *restoring)],
-    )
-    restore.attr["dtypes"].list.type.extend(types)
-    nodes += [*restoring, restore]
+  if not variables:
+    return [restored]
+  slots = _slots(f"{scope}/restored", names)
+  restore = NodeDef(
+    name=f"{scope}/restore",
+    op="RestoreV2",
+    input=[filename, *(node.name for node in slots)],
+  )
+  restore.attr["dtypes"].list.type.extend(_types(variables))
+  assigns = []
   for i, variable in enumerate(variables):
+    value = f"{restore.name}:{i}" if i else restore.name
     assign = NodeDef(
       name=f"{scope}/assign_{i}",
       op="AssignVariableOp",
-      input=[variable.name, f"{restore.name}:{i}" if i else restore.name],
+      input=[variable.name, value],
     )
-    assign.attr["dtype"].type = types[i]
-    nodes.append(assign)
+    assign.attr["dtype"].type = variable.dtype.as_datatype_enum
+    assigns.append(assign)
     restored.input.append(f"^{assign.name}")
-  meta.graph_def.node.extend(nodes)
-  meta.saver_def.filename_tensor_name = f"{filename.name}:0"
-  meta.saver_def.save_tensor_name = f"{saved.name}:0"
-  meta.saver_def.restore_op_name = restored.name
-  meta.saver_def.version = meta.saver_def.V2
+  return [restored, *slots, restore, *assigns]
+
+
+def _types(variables: Sequence[Variable]) -> list[Any]:
+  return [variable.dtype.as_datatype_enum for variable in variables]
 
 
 def _slots(scope: str, names: list[str]) -> list[NodeDef]:

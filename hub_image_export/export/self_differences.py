@@ -49,25 +49,23 @@ def judge(
   random = {d.part: d for d in again(lambda images: images) if d.fails}
   notes = [_told_of_random(d) for p, d in random.items() if p in failed]
   left = [d for part, d in failed.items() if part not in random]
-  notes += _told_of_rounding(_of_rounding(left, again))
+  _refuse_unexplained(left, again)
+  notes += _told_of_rounding(left)
   return [d for d in differences if d.part not in random], notes
 
 
-def _of_rounding(left: list[Difference], again: Again) -> list[Difference]:
-  """All of them, if rounding explains them."""
+def _refuse_unexplained(failed: list[Difference], again: Again) -> None:
+  """Raises VerificationError for what rounding does not explain."""
   moved: dict[str, float] = collections.defaultdict(float)
-  unexplained = left
-  for seed in range(_NUDGES if left else 0):
+  left = failed
+  for seed in range(_NUDGES):
+    if not left:
+      return
     for d in again(functools.partial(_nudged, seed=seed)):
       moved[d.part] = max(moved[d.part], d.absolute)
-    unexplained = [
-      d for d in left if not d.absolute <= _AMPLIFIED * moved[d.part]
-    ]
-    if not unexplained:
-      return left
-  if unexplained:
-    raise VerificationError(f"{unexplained[0]}. The module is not written")
-  return left
+    left = [d for d in failed if not d.absolute <= _AMPLIFIED * moved[d.part]]
+  if left:
+    raise VerificationError(f"{left[0]}. The module is not written")
 
 
 def _nudged(images: _Images, seed: int) -> _Images:
