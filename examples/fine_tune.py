@@ -26,7 +26,9 @@ _EXPORT_PATH = flags.DEFINE_string(
   "export_path", None, "Directory of the fine-tuned module.", required=True
 )
 _STEPS = flags.DEFINE_integer("steps", 300, "Training steps of 32 images each.")
-_LEARNING_RATE = flags.DEFINE_float("learning_rate", 3e-3, "Adam's step size.")
+_LEARNING_RATE = flags.DEFINE_float(
+  "learning_rate", 3e-3, "Adam's step size at first; it falls to 0."
+)
 
 _BATCH_SIZE = 32
 
@@ -73,10 +75,15 @@ def fine_tune(path, digits, export_path, steps, learning_rate):
     )
     loss += tf.losses.get_regularization_loss()
 
-    # The moving averages of batch norm move with these, and not without.
+    # Weights that come to rest let the moving averages of batch norm, which
+    # inference uses and which lag behind them, catch up.
+    step = tf.train.get_or_create_global_step()
+    step_size = tf.train.cosine_decay(learning_rate, step, steps)
+    # The moving averages move with these, and not without.
     updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
     with tf.control_dependencies(updates):
-      train_op = tf.train.AdamOptimizer(learning_rate).minimize(loss)
+      optimizer = tf.train.AdamOptimizer(step_size)
+      train_op = optimizer.minimize(loss, global_step=step)
 
     session.run(tf.global_variables_initializer())
     random = np.random.RandomState(0)
