@@ -205,6 +205,17 @@ class JudgedVariant:
     """The collection of variables, by name."""
     return {v.name: v for v in self._variables(contract.VARIABLES)}
 
+  @property
+  def is_saved_plainly(self) -> bool:
+    """Whether any saver can save it: each variable is whole, and listed once,
+    and there is nothing else to save."""
+    listed = self._collected(contract.VARIABLES, "bytes_list")
+    return (
+      len(listed) == len(self.variables)
+      and not any(variable.part for variable in self.variables.values())
+      and "saveable_objects" not in self.meta_graph.collection_def
+    )
+
   @functools.cached_property
   def trainable(self) -> list[str]:
     """The names in the collection of trainable variables."""

@@ -201,6 +201,13 @@ def _environment() -> dict[str, str]:
     "PYTHONPATH": os.pathsep.join(paths),
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # TensorFlow 2.15 imports distutils: that of Python, not of setuptools,
+    # which takes a tenth of a second. Python 3.12 has none.
+    **(
+      {"SETUPTOOLS_USE_DISTUTILS": "stdlib"}
+      if sys.version_info < (3, 12)
+      else {}
+    ),
     # NumPy's threads would start at its import, before the process forks.
     "OPENBLAS_NUM_THREADS": "1",
   }

@@ -39,7 +39,10 @@ def load_with_hub(spec: Any, applied: JudgedSignature) -> None:
   tags, signature = applied.variant.tags, applied.name
   with tf.Graph().as_default() as graph:
     module, restore = private_hub.instantiated(
-      spec, literally=True, trainable=True, tags=tags
+      spec,
+      literally=not applied.variant.is_saved_plainly,
+      trainable=True,
+      tags=tags,
     )
     infos = spec.get_input_info_dict(signature, tags)
     shape = infos[contract.IMAGES].get_shape()
@@ -126,7 +129,7 @@ class RunningVariant:
       shape_and_slices=[v.part for v in variables.values()],
       dtypes=[v.dtype for v in variables.values()],
     )
-    return [_assign(*pair) for pair in zip(tensors, values)]
+    return _assignments(tensors, values)
 
   def outputs(self) -> dict[str, Any]:
     """The tensors `default` of all image signatures that have one."""
@@ -181,7 +184,8 @@ class RunningVariant:
       for name, value in values.items():
         if name not in self._writes:
           new = tf.compat.v1.placeholder(value.dtype, value.shape)
-          self._writes[name] = new, _assign(self._variable(name), new)
+          assigned = _assignments([self._variable(name)], [new])
+          self._writes[name] = new, *assigned
         feeds[self._writes[name][0]] = value
     self._session.run([self._writes[name][1] for name in values], feeds)
 
@@ -229,10 +233,26 @@ def _to_be_run(meta_graph: MetaGraphDef) -> MetaGraphDef:
   return copy
 
 
-def _assign(variable: Any, value: Any) -> Any:
-  if variable.dtype == tf.resource:
-    return tf.raw_ops.AssignVariableOp(resource=variable, value=value)
-  return tf.raw_ops.Assign(ref=variable, value=value)
+def _assignments(variables: list[Any], values: list[Any]) -> list[Any]:
+  """Operations that give each variable its value.
+
+  They come into the graph as nodes: functions would make them one by one.
+  """
+  nodes = tf.compat.v1.GraphDef()
+  given: dict[str, Any] = {}
+  for i, (variable, value) in enumerate(zip(variables, values)):
+    slot = f"variable_{i}", f"value_{i}"
+    node = nodes.node.add(name=f"assign_{i}", input=slot)
+    if variable.dtype == tf.resource:
+      node.op, type_ = "AssignVariableOp", "dtype"
+    else:
+      node.op, type_ = "Assign", "T"
+    node.attr[type_].type = value.dtype.as_datatype_enum
+    given.update(zip(slot, (variable, value)))
+  names = [node.name for node in nodes.node]
+  return tf.graph_util.import_graph_def(
+    nodes, input_map=given, return_elements=names, name="assigned"
+  )
 
 
 def _read(variable: Any, dtype: int) -> Any:
