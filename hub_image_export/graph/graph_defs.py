@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,9 @@ ASSIGNMENTS = frozenset(
 
 def node_of(tensor: str) -> str:
   """`"a"` for the names `"a"`, `"a:1"`, `"a:y:1"` and `"^a"`."""
-  return tensor.lstrip("^").split(":", 1)[0]
+  if ":" in tensor:
+    tensor = tensor.partition(":")[0]
+  return tensor[1:] if tensor.startswith("^") else tensor
 
 
 def canonical(tensor: str) -> str:
@@ -42,8 +44,11 @@ def output_index(tensor: str) -> int:
 
 
 def data_inputs(node: NodeDef) -> list[str]:
-  """The inputs of a node without its control inputs."""
-  return [name for name in node.input if not name.startswith("^")]
+  """The inputs of a node without its control inputs, which come last."""
+  inputs = list(node.input)
+  while inputs and inputs[-1].startswith("^"):
+    inputs.pop()
+  return inputs
 
 
 def is_ordered(node: NodeDef) -> bool:
@@ -113,6 +118,8 @@ def passed_on(
 
 def replace_inputs(graph_def: GraphDef, new_names: dict[str, str]) -> None:
   """Lets every consumer of a tensor named by a key read that of its value."""
+  if not new_names:
+    return
   for node in graph_def.node:
     for i, name in enumerate(node.input):
       new_name = new_names.get(canonical(name))
@@ -141,17 +148,22 @@ def ancestors(
   found = set(pending)
   while pending:
     node = nodes[pending.pop()]
-    for name in map(node_of, node.input if controls else data_inputs(node)):
+    for tensor in node.input if controls else data_inputs(node):
+      name = node_of(tensor)
       if name not in found:
         found.add(name)
         pending.append(name)
   return found
 
 
-def consumers_of(graph_def: GraphDef) -> dict[str, list[tuple[NodeDef, int]]]:
-  """Consumers of each node, with the index of the input; controls apart."""
+def consumers_of(
+  nodes: Iterable[NodeDef],
+) -> dict[str, list[tuple[NodeDef, int]]]:
+  """Consumers of each of the nodes, by its name, with the index of the input;
+  controls apart.
+  """
   consumers = collections.defaultdict(list)
-  for node in graph_def.node:
+  for node in nodes:
     for index, name in enumerate(data_inputs(node)):
       consumers[node_of(name)].append((node, index))
   return consumers
@@ -161,7 +173,7 @@ def descendants(graph_def: GraphDef, names: Iterable[str]) -> set[str]:
   """Names of the nodes that depend on `names`, these included."""
   pending = list(names)
   found = set(pending)
-  consumers = consumers_of(graph_def) if pending else {}
+  consumers = consumers_of(graph_def.node) if pending else {}
   while pending:
     for node, _ in consumers[pending.pop()]:
       if node.name not in found:
@@ -177,6 +189,26 @@ def prune(graph_def: GraphDef, tensors: Iterable[str]) -> GraphDef:
   pruned.node.extend(node for node in graph_def.node if node.name in kept)
   drop_uncalled(pruned)
   return pruned
+
+
+def drop_unneeded(graph_def: GraphDef, tensors: Iterable[str]) -> None:
+  """Deletes what `tensors` do not depend on, functions too, in place."""
+  kept = ancestors(graph_def, tensors)
+  delete_nodes(graph_def, lambda name: name not in kept)
+  drop_uncalled(graph_def)
+
+
+def delete_nodes(
+  graph_def: GraphDef, is_unwanted: Callable[[str], bool]
+) -> None:
+  """Deletes nodes by their names, in place.
+
+  That takes a fraction of copying those that stay.
+  """
+  names = [node.name for node in graph_def.node]
+  for i in reversed(range(len(names))):
+    if is_unwanted(names[i]):
+      del graph_def.node[i]
 
 
 def replace_nodes(graph_def: GraphDef, nodes: Iterable[NodeDef]) -> None:

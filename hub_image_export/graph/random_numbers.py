@@ -35,8 +35,8 @@ from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 __all__ = ["draw_fresh", "dropout_on", "random_ops", "random_state"]
 
 
-def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
-  """A copy that draws new random numbers in each process, and without state.
+def draw_fresh(graph_def: GraphDef, state: set[str]) -> None:
+  """Lets a graph draw new random numbers in each process, in place.
 
   Random ops that are seeded by random state become plain ones; what else reads
   the state gets random integers. The state, and its assignments, are gone.
@@ -47,15 +47,12 @@ def draw_fresh(graph_def: GraphDef, state: set[str]) -> GraphDef:
     graph_def: The traced graph, without calls of functions at its top.
     state: What `random_state` returned.
   """
-  fresh = GraphDef()
-  fresh.CopyFrom(graph_def)
   if state:
     seeded = graph_defs.descendants(graph_def, state)
-    substitute(fresh, tuple(DRAWS), _Plainly(seeded, graph_def))
-    substitute(fresh, ("ReadVariableOp",), _OfState(state))
-    _delete_state(fresh, state)
-  _zero_seeds(fresh)
-  return fresh
+    substitute(graph_def, tuple(DRAWS), _Plainly(seeded, graph_def))
+    substitute(graph_def, ("ReadVariableOp",), _OfState(state))
+    _delete_state(graph_def, state)
+  _zero_seeds(graph_def)
 
 
 def random_ops(graph_def: GraphDef, tensors: Iterable[str]) -> list[str]:
@@ -139,15 +136,13 @@ def _delete_state(graph_def: GraphDef, state: set[str]) -> None:
   for node in graph_def.node:
     if node.op in ASSIGNMENTS and graph_defs.node_of(node.input[0]) in state:
       gone.add(node.name)
-  kept = [node for node in graph_def.node if node.name not in gone]
-  for node in kept:
-    inputs = [
+  graph_defs.delete_nodes(graph_def, gone.__contains__)
+  for node in filter(graph_defs.is_ordered, graph_def.node):
+    node.input[:] = [
       name
       for name in node.input
       if not (name.startswith("^") and name[1:] in gone)
     ]
-    node.input[:] = inputs
-  graph_defs.replace_nodes(graph_def, kept)
 
 
 def _zero_seeds(graph_def: GraphDef) -> None:

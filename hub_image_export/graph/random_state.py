@@ -8,7 +8,6 @@ neither be exported (the state belongs to a process) nor run in TF 1.15.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -101,11 +100,16 @@ class _Seeds:
     seeding: whether any random op is seeded by them.
   """
 
-  def __init__(self, nodes: Any, library: dict[str, Any], resource: str = ""):
+  def __init__(
+    self,
+    consumers: dict[str, list[tuple[NodeDef, int]]],
+    library: dict[str, Any],
+    resource: str = "",
+  ):
     self.seeding = False
     self._library = library
     self._resource = resource
-    self._consumers = graph_defs.consumers_of(nodes)
+    self._consumers = consumers
     # Nodes whose outputs come from them; of those that call functions, single
     # outputs as (name, index).
     self._found: set[str | tuple[str, int]] = set()
@@ -170,7 +174,8 @@ class _Seeds:
   def _of_function(self, name: str, arguments: set[int]) -> set[int]:
     """Which results of a function come from some of its arguments."""
     body = self._library[name]
-    seeds = _Seeds(_Body(body.node_def), self._library)
+    consumers = graph_defs.consumers_of(body.node_def)
+    seeds = _Seeds(consumers, self._library)
     names = [argument.name for argument in body.signature.input_arg]
     found = seeds.follow(names[i] for i in arguments)
     self.seeding |= seeds.seeding
@@ -181,13 +186,6 @@ class _Seeds:
       if graph_defs.node_of(tensor) in found
       or (graph_defs.node_of(tensor), graph_defs.output_index(tensor)) in found
     }
-
-
-@dataclasses.dataclass
-class _Body:
-  """The nodes of a function, as a graph has them."""
-
-  node: Any
 
 
 def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
@@ -208,7 +206,7 @@ def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
   ):
     return set()
   library = {f.signature.name: f for f in graph_def.library.function}
-  consumers = graph_defs.consumers_of(graph_def)
+  consumers = graph_defs.consumers_of(graph_def.node)
 
   def is_random_state(resource: str) -> bool:
     users = consumers[resource]
@@ -217,7 +215,7 @@ def random_state(graph_def: GraphDef, resources: Iterable[str]) -> set[str]:
     reads = [n for n, _ in users if n.op == "ReadVariableOp"]
     if any(map(_is_float, reads)):
       return False
-    seeds = _Seeds(graph_def, library, resource)
+    seeds = _Seeds(consumers, library, resource)
     try:
       seeds.follow(node.name for node in reads)
     except _OtherUseError:

@@ -36,7 +36,7 @@ def state_as_values(
 
   Args:
     graph_def: without calls of functions at its top; control inputs tell the
-      order of its ops.
+      order of its ops. Its nodes are changed.
     cells: the variables, by the placeholders of their handles.
     run: names of the tensors and ops that the source runs. Assignments of
       unordered variables that none of them depends on never happen.
@@ -50,13 +50,11 @@ def state_as_values(
     ValueError: an op does to a variable what no value can stand for.
   """
   functions = Functions(graph_def)
-  copied = GraphDef()
-  copied.CopyFrom(graph_def)
-  nodes = in_program_order(copied.node)
+  nodes = in_program_order(graph_def.node)
   handles = _all_handles(nodes, cells)
   last = functions.last(handles)
   if last is not None:
-    never = _never_run(copied, filter(last, nodes), run)
+    never = _never_run(graph_def, filter(last, nodes), run)
     nodes = in_program_order(nodes, last)
     nodes = [node for node in nodes if node.name not in never]
   make = NodeMaker({node.name for node in nodes}, in_function=False)

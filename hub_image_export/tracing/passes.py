@@ -26,6 +26,7 @@ from hub_image_export.graph import (
 )
 from hub_image_export.graph.graph_defs import (
   descendants,
+  drop_unneeded,
   fingerprints,
   node_of,
   nodes_by_name,
@@ -95,7 +96,7 @@ def _draw_fresh(variant: Variant, traced: _Traced) -> None:
   kept = traced.inferred_with  # A count of steps may also be a seed.
   seeds = [n for n, v in variant.variables.items() if v.name not in kept]
   state = random_numbers.random_state(variant.graph_def, seeds)
-  variant.graph_def = random_numbers.draw_fresh(variant.graph_def, state)
+  random_numbers.draw_fresh(variant.graph_def, state)
   variant.random_state = tuple(variant.variables[name] for name in state)
   present = nodes_by_name(variant.graph_def)
   variant.updates = tuple(name for name in variant.updates if name in present)
@@ -154,7 +155,7 @@ def _origin(graph_def: GraphDef, tensor: str) -> str:
 
 
 def _prune(variant: Variant, traced: _Traced) -> None:
-  variant.graph_def = prune(variant.graph_def, variant.served)
+  drop_unneeded(variant.graph_def, variant.served)
   for node in variant.graph_def.node:
     if REFUSED in node.attr:
       raise ValueError(node.attr[REFUSED].s.decode())

@@ -49,7 +49,9 @@ class Case:
   def portable(self) -> Case:
     """What the pipeline makes of it."""
     state = randomness.random_state(self.graph_def, self.variables)
-    fresh = randomness.draw_fresh(self.graph_def, state)
+    fresh = GraphDef()
+    fresh.CopyFrom(self.graph_def)
+    randomness.draw_fresh(fresh, state)
     kept = {k: v for k, v in self.variables.items() if k not in state}
     case = dataclasses.replace(self, graph_def=fresh, variables=kept)
     case = case.pruned().rewritten(fixed_flow.without_fixed_flow)
