@@ -115,6 +115,7 @@ _FIRST = "import hub_image_export.tensorflow_api.compat\n"
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 @pytest.mark.parametrize("name", _PAGES)
 def test_snippets_run_as_they_stand(name, made, tmp_path):
   page = (made / f"{name}.md").read_text("utf-8")
@@ -124,6 +125,7 @@ def test_snippets_run_as_they_stand(name, made, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.newest
 @pytest.mark.parametrize("name", _MODULES)
 def test_the_snippet_of_the_other_format_runs(name, made, tmp_path):
   other, out = tmp_path / "saved_model", tmp_path / "out"
