@@ -40,8 +40,8 @@ def fill_constants(graph_def: GraphDef, captured: dict[str, Any]) -> None:
         continue
       raise ValueError(
         f"the op {users[0].name!r} ({users[0].op}) uses a resource that is no "
-        "variable (a lookup table, say): a module cannot hold it. Replace it "
-        "by tensors"
+        "variable (a lookup table, say), or one that nothing holds (as what an "
+        "optimizer keeps): a module cannot have it. Replace it by tensors"
       )
     node.op = "Const"
     for key in ("shape", "_user_specified_name"):

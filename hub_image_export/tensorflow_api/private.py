@@ -146,7 +146,7 @@ def variables(graph: Graph) -> list[Any]:
 
 @contextlib.contextmanager
 def variables_tell_their_ops() -> Iterator[None]:
-  """Lets `variable.op` have a name and a type where the variable is eager.
+  """Lets `variable.op` have a name, a type and a graph where it is eager.
 
   In a trace the variables of TF1 functions are. TF1 code knows variables by
   `variable.op.name`; that is a property of all resource variables, of which
@@ -161,7 +161,10 @@ def variables_tell_their_ops() -> Iterator[None]:
     if not hasattr(variable.handle, "numpy"):
       return original.fget(variable)
     name = variable.name.partition(":")[0]
-    return types.SimpleNamespace(name=name, type="VarHandleOp", device="")
+    graph = tf.compat.v1.get_default_graph()
+    return types.SimpleNamespace(
+      name=name, type="VarHandleOp", device="", graph=graph
+    )
 
   cls.op = property(op)
   try:

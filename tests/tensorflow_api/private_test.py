@@ -401,7 +401,8 @@ def test_eager_variables_tell_their_ops():
   variable = tf.Variable(1.0, name="v")
   with private.variables_tell_their_ops():
     assert (variable.op.name, variable.op.type) == ("v", "VarHandleOp")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
+      assert variable.op.graph is graph
       in_graph = tf.Variable(1.0, name="w")
       assert in_graph.op is in_graph.handle.op
   with pytest.raises(AttributeError):

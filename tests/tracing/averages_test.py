@@ -58,6 +58,21 @@ def test_variables_tell_their_ops(update, tmp_path):
   assert "net/mean" in changed
 
 
+@pytest.mark.parametrize(
+  "optimizer", [v1.train.GradientDescentOptimizer, v1.train.AdamOptimizer]
+)
+def test_steps_of_optimizers_are_refused_by_the_name_of_their_op(optimizer):
+  def step(mean, value):
+    loss = tf.reduce_sum(tf.square(mean - tf.stop_gradient(value)))
+    return optimizer(0.1).minimize(loss, var_list=[mean])
+
+  def fn(images, is_training):
+    return _trained(images, is_training, step)
+
+  with pytest.raises(ValueError, match="Apply.* a module can"):
+    models.by_name("tf1").build(fn)
+
+
 @pytest.mark.skipif(
   not hasattr(v1.layers, "batch_normalization"), reason="Keras 2 has tf.layers."
 )
