@@ -207,8 +207,10 @@ class JudgedVariant:
 
   @property
   def is_saved_plainly(self) -> bool:
-    """Whether any saver can save it: each variable is whole, and listed once,
-    and there is nothing else to save."""
+    """Whether any saver can save it.
+
+    Each variable is whole and listed once, and there is nothing else to save.
+    """
     listed = self._collected(contract.VARIABLES, "bytes_list")
     return (
       len(listed) == len(self.variables)

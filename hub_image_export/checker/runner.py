@@ -201,16 +201,17 @@ def _environment() -> dict[str, str]:
     "PYTHONPATH": os.pathsep.join(paths),
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # TensorFlow 2.15 imports distutils: that of Python, not of setuptools,
-    # which takes a tenth of a second. Python 3.12 has none.
-    **(
-      {"SETUPTOOLS_USE_DISTUTILS": "stdlib"}
-      if sys.version_info < (3, 12)
-      else {}
-    ),
+    # TensorFlow 2.15 imports distutils. That of setuptools takes a tenth of a
+    # second; Python has its own up to 3.11.
+    **({"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if _has_distutils() else {}),
     # NumPy's threads would start at its import, before the process forks.
     "OPENBLAS_NUM_THREADS": "1",
   }
+
+
+def _has_distutils() -> bool:
+  library = pathlib.Path(os.__file__).parent
+  return (library / "distutils" / "__init__.py").exists()
 
 
 def _read(path: str) -> tuple[list[dict[str, str]], dict[str, Any]]:
