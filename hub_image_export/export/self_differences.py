@@ -15,7 +15,7 @@ from hub_image_export.export.comparison import Difference
 # So much of its images changes what a source gives by no more than rounding.
 _NUDGE = 1e-6
 # By how many times that much rounding may move a module away from its source.
-_AMPLIFIED = 10
+AMPLIFIED = 10
 # Each in another direction: some move a network by nothing.
 _NUDGES = 3
 _MOST_NAMES = 3
@@ -61,15 +61,15 @@ def _refuse_unexplained(failed: list[Difference], again: Again) -> None:
   for seed in range(_NUDGES):
     if not left:
       return
-    for d in again(functools.partial(_nudged, seed=seed)):
+    for d in again(functools.partial(nudged, seed=seed)):
       moved[d.part] = max(moved[d.part], d.absolute)
-    left = [d for d in failed if not d.absolute <= _AMPLIFIED * moved[d.part]]
+    left = [d for d in failed if not d.absolute <= AMPLIFIED * moved[d.part]]
   if left:
     raise VerificationError(f"{left[0]}. The module is not written")
 
 
-def _nudged(images: _Images, seed: int) -> _Images:
-  """Images a little nearer to others; black ones, too, are no longer so."""
+def nudged(images: _Images, seed: int) -> _Images:
+  """Images in [0, 1], 1e-6 of the way to others; black ones move, too."""
   others = np.random.RandomState(seed).random_sample(images.shape)
   return (images + _NUDGE * (others - images)).astype(images.dtype)
 
