@@ -24,6 +24,7 @@ from hub_image_export.graph.state_ops import (
   LOOKS,
   PASSES,
   READS,
+  READS_OR_WRITES,
   WRITES,
   Cell,
   NodeMaker,
@@ -99,7 +100,7 @@ class Functions:
             (f"{node.name}:output:{i}".removesuffix(":0"), cell)
             for i, cell in touched.items()
           )
-        elif node.op in READS | WRITES or called(node):
+        elif node.op in READS_OR_WRITES or called(node):
           found.add(self.effects(node, touched))
         elif node.op not in LOOKS:
           cell = next(iter(touched.values()))

@@ -28,6 +28,7 @@ _NO_TENSOR_OPS = ("ResourceScatterMul", "ResourceScatterDiv")
 # They advance the state of a tf.random.Generator; the former reads it before.
 DRAWS = frozenset({"RngReadAndSkip", "RngSkip"})
 WRITES = ASSIGNMENTS | _SCATTERS | {"ResourceStridedSliceAssign"} | DRAWS
+READS_OR_WRITES = READS | WRITES
 # They look at a variable, but not at its value.
 LOOKS = frozenset({"DisableCopyOnRead", "VariableShape", "VarIsInitializedOp"})
 # They hand on what they are given, values and variables alike.

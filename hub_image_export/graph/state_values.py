@@ -27,6 +27,7 @@ from hub_image_export.graph.state_ops import (
   LOOKS,
   PASSES,
   READS,
+  READS_OR_WRITES,
   REFUSED,
   WRITES,
   Cell,
@@ -102,7 +103,7 @@ class Walk:
     for i, cell in cells.items():
       node.input[i] = self.handle(cell, node.input[i])
     if not cells:
-      if node.op in READS | WRITES:
+      if node.op in READS_OR_WRITES:
         raise refusal(node, None, "none that a function captured")
       self.make.nodes.append(node)
     elif node.op in PASSES:

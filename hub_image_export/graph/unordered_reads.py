@@ -12,7 +12,7 @@ import collections
 from collections.abc import Collection
 
 from hub_image_export.graph.graph_defs import node_of
-from hub_image_export.graph.state_ops import READS, WRITES
+from hub_image_export.graph.state_ops import READS, READS_OR_WRITES, WRITES
 from hub_image_export.tensorflow_api.protos import GraphDef, NodeDef
 
 
@@ -30,7 +30,7 @@ def read_before_writes(graph_def: GraphDef, names: Collection[str]) -> int:
   for node in graph_def.node:
     for name in node.input:
       consumers[node_of(name.lstrip("^"))].append(node.name)
-    if node.name in names and node.op in READS | WRITES:
+    if node.name in names and node.op in READS_OR_WRITES:
       by_variable[node.input[0]].append(node)
   for nodes in by_variable.values():
     reads = [node.name for node in nodes if node.op in READS]

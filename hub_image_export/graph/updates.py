@@ -127,13 +127,15 @@ def assign_after_reads(graph_def: GraphDef, updates: Iterable[str]) -> None:
   by then: batch norm needs no edge.
   """
   nodes = nodes_by_name(graph_def)
-  readers: dict[str, list[str]] = {}
-  for node in graph_def.node:
+  assigned = {name: canonical(nodes[name].input[0]) for name in updates}
+  readers: dict[str, list[str]] = {h: [] for h in assigned.values()}
+  for node in graph_def.node if readers else ():
     if node.op not in WRITES:
-      for tensor in data_inputs(node):
-        readers.setdefault(canonical(tensor), []).append(node.name)
-  for update in updates:
-    waiting = set(readers.get(canonical(nodes[update].input[0]), ()))
+      for tensor in map(canonical, data_inputs(node)):
+        if tensor in readers:
+          readers[tensor].append(node.name)
+  for update, handle in assigned.items():
+    waiting = set(readers[handle])
     # Mostly one read, close by: it is not looked for in the whole graph.
     pending = collections.deque([update] if waiting else [])
     seen = {update}

@@ -201,7 +201,9 @@ def replicas(variable: Any) -> tuple[Any, ...]:
 
 
 def _container(handle: Tensor) -> Any:
-  return getattr(handle, "_distributed_container", lambda: None)()
+  # A tensor takes long to say that it has no such attribute.
+  attributes = getattr(handle, "__dict__", {})
+  return attributes.get("_distributed_container", lambda: None)()
 
 
 def is_further_replica(handle: Tensor) -> bool:

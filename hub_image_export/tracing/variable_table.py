@@ -92,7 +92,7 @@ class VariableTable:
       found = self._find_or_add(first, keras.get(id(first.handle)), made)
       if source.name in trace.imports.loaded - self._loaded:
         found.source.assign(source)
-      if found in variables.values() and private.replicas(source):
+      if private.replicas(source) and found in variables.values():
         replicas.add(name)
       if id(source.handle) in by_edges or (
         made and id(first.handle) not in keras

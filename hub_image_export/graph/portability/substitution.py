@@ -43,11 +43,18 @@ class Substitution:
     redirected: Outputs of the old node that come from elsewhere now.
   """
 
-  def __init__(self, node: NodeDef, nodes: dict[str, NodeDef]):
+  def __init__(
+    self,
+    node: NodeDef,
+    nodes: dict[str, NodeDef],
+    constants: dict[Any, str],
+  ) -> None:
+    """Args: `constants` has those of other substitutions, for this one, too."""
     self.node = node
     self.added: list[NodeDef] = []
     self.redirected: dict[str, str] = {}
     self._nodes = nodes
+    self._constants = constants
 
   def input_node(self, index: int) -> NodeDef:
     """The node that gives an input."""
@@ -82,9 +89,13 @@ class Substitution:
 
   def constant(self, value: Any, dtype: Any = np.int32) -> str:
     array = np.asarray(value, dtype)
+    content = array.dtype, array.shape, array.tobytes()
+    if content in self._constants:
+      return self._constants[content]
     name = self.add("Const", [], dtype=tf.as_dtype(array.dtype), value=array)
     shape = tf.TensorShape(array.shape).as_proto()
     self.added[-1].attr["_output_shapes"].list.shape.append(shape)
+    self._constants[content] = name
     return name
 
   def finish(self, op: str, inputs: Iterable[str], **attrs: Any) -> None:
@@ -209,9 +220,10 @@ def substitute(
   wanted = [node for node in graph_def.node if node.op in ops]
   nodes = graph_defs.nodes_by_name(graph_def) if wanted else {}
   redirected: dict[str, str] = {}
+  constants: dict[Any, str] = {}
   count = 0
   for node in wanted:
-    substitution = Substitution(node, nodes)
+    substitution = Substitution(node, nodes, constants)
     rewrite(node, substitution)
     redirected.update(substitution.redirected)
     if substitution.added:
