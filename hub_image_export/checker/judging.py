@@ -257,6 +257,7 @@ def _check_golden(
     size,
     lambda images: running.run(outputs, images),
     lambda task: f'{place}, signature "{task}"',
+    running.same,
   )
 
 

@@ -28,7 +28,7 @@ from hub_image_export.checker.running.fine_tuning_rules import (
   check_training_calls,
 )
 from hub_image_export.checker.running.golden_rules import check_golden
-from hub_image_export.checker.running.probe_images import MAX_PIXELS
+from hub_image_export.checker.running.probe_images import MAX_PIXELS, SAME
 from hub_image_export.checker.running.running_object import RunningObject
 from hub_image_export.checker.running.serving_rules import check_served
 from hub_image_export.tensorflow_api.compat import tf
@@ -110,6 +110,7 @@ def _check_golden(
       task: running.ask(images) for task, running in tasks.items()
     },
     lambda task: tasks[task].judged.where() if task in tasks else task,
+    max((running.same for running in tasks.values()), default=SAME),
   )
 
 

@@ -11,9 +11,15 @@ import numpy as np
 
 from hub_image_export.errors import VerificationError
 from hub_image_export.export.comparison import Difference
+from hub_image_export.graph.graph_defs import all_nodes
+from hub_image_export.tensorflow_api import known_ops
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import GraphDef
 
-# So much of its images changes what a source gives by no more than rounding.
+# So much of its images changes what a source gives by no more than rounding:
+# units in the last place of the types that it computes with.
 _NUDGE = 1e-6
+_NUDGES_OF_HALF = {tf.float16: 1e-3, tf.bfloat16: 1e-2}
 # By how many times that much rounding may move a module away from its source.
 AMPLIFIED = 10
 # Each in another direction: some move a network by nothing.
@@ -26,14 +32,25 @@ _Images = np.ndarray
 Again = Callable[[Callable[[_Images], _Images]], "list[Difference]"]
 
 
+def nudge_for(graph_def: GraphDef) -> float:
+  """How far images are moved: by the coarsest type that a graph computes with.
+
+  Processors have kernels of their own for half precision; in which order they
+  round, and between which ops, differs with and without a graph.
+  """
+  types = known_ops.computed_in(all_nodes(graph_def))
+  return max([_NUDGE, *(_NUDGES_OF_HALF.get(t, _NUDGE) for t in types)])
+
+
 def judge(
-  differences: list[Difference], again: Again
+  differences: list[Difference], again: Again, nudge: float = _NUDGE
 ) -> tuple[list[Difference], list[str]]:
   """Refuses differences that the source does not have with itself.
 
   Args:
     differences: between the module and its source.
     again: runs the source once more.
+    nudge: see `nudge_for`.
 
   Returns:
     Those differences that tell of the module, and notes on the others.
@@ -49,29 +66,31 @@ def judge(
   random = {d.part: d for d in again(lambda images: images) if d.fails}
   notes = [_told_of_random(d) for p, d in random.items() if p in failed]
   left = [d for part, d in failed.items() if part not in random]
-  _refuse_unexplained(left, again)
-  notes += _told_of_rounding(left)
+  _refuse_unexplained(left, again, nudge)
+  notes += _told_of_rounding(left, nudge)
   return [d for d in differences if d.part not in random], notes
 
 
-def _refuse_unexplained(failed: list[Difference], again: Again) -> None:
+def _refuse_unexplained(
+  failed: list[Difference], again: Again, nudge: float
+) -> None:
   """Raises VerificationError for what rounding does not explain."""
   moved: dict[str, float] = collections.defaultdict(float)
   left = failed
   for seed in range(_NUDGES):
     if not left:
       return
-    for d in again(functools.partial(nudged, seed=seed)):
+    for d in again(functools.partial(nudged, seed=seed, nudge=nudge)):
       moved[d.part] = max(moved[d.part], d.absolute)
     left = [d for d in failed if not d.absolute <= AMPLIFIED * moved[d.part]]
   if left:
     raise VerificationError(f"{left[0]}. The module is not written")
 
 
-def nudged(images: _Images, seed: int) -> _Images:
-  """Images in [0, 1], 1e-6 of the way to others; black ones move, too."""
+def nudged(images: _Images, seed: int, nudge: float = _NUDGE) -> _Images:
+  """Images in [0, 1], a bit of the way to others; black ones move, too."""
   others = np.random.RandomState(seed).random_sample(images.shape)
-  return (images + _NUDGE * (others - images)).astype(images.dtype)
+  return (images + nudge * (others - images)).astype(images.dtype)
 
 
 def _told_of_random(difference: Difference) -> str:
@@ -88,7 +107,9 @@ def _told_of_random(difference: Difference) -> str:
   return message
 
 
-def _told_of_rounding(differences: Iterable[Difference]) -> list[str]:
+def _told_of_rounding(
+  differences: Iterable[Difference], nudge: float
+) -> list[str]:
   """A sentence for each kind of them, of which there may be hundreds."""
   kinds: dict[tuple[str, str], list[Difference]] = {}
   for difference in differences:
@@ -97,7 +118,7 @@ def _told_of_rounding(differences: Iterable[Difference]) -> list[str]:
     )
   return [
     f"{_named(found)} of the {variant} variant: a difference of up to "
-    f"{max(d.absolute for d in found):.2g}; a change of {_NUDGE:g} in the "
+    f"{max(d.absolute for d in found):.2g}; a change of {nudge:g} in the "
     "images moves the source as far"
     for (variant, _), found in kinds.items()
   ]

@@ -75,7 +75,8 @@ def verify(
 
   Raises:
     VerificationError: something differs, or is not finite. Outputs may differ
-      by 1e-4 of their scale; for the rest see `comparison`.
+      by 1e-4 of their scale, and by what rounding explains (see
+      `self_differences`); for the rest see `comparison`.
   """
   try:
     return _Verifier(path, function, interface, loader).run(then)
@@ -161,7 +162,7 @@ class _Verifier:
     def again(changed: Callable[[Any], Any]) -> list[Difference]:
       return compare([self._source(changed(b)).outputs for b in batches])
 
-    return self._judge(compare(found), again)
+    return self._judge(compare(found), again, 0)
 
   def _module_step(self, images: np.ndarray, objective: Any) -> Step:
     return self._loader.training_step(
@@ -198,12 +199,17 @@ class _Verifier:
     def again(changed: Callable[[Any], Any]) -> list[Difference]:
       return compare(self._source(changed(images), True, objective))
 
-    return self._judge(compare(module), again)
+    return self._judge(compare(module), again, -1)
 
   def _judge(
-    self, differences: list[Difference], again: self_differences.Again
+    self,
+    differences: list[Difference],
+    again: self_differences.Again,
+    index: int,
   ) -> list[Difference]:
-    found, notes = self_differences.judge(differences, again)
+    graph_def = self._function.variants[index].graph_def
+    nudge = self_differences.nudge_for(graph_def)
+    found, notes = self_differences.judge(differences, again, nudge)
     self._notes += notes
     return found
 

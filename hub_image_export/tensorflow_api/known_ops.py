@@ -10,14 +10,16 @@ from __future__ import annotations
 import functools
 import json
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 from hub_image_export.tensorflow_api import private
 from hub_image_export.tensorflow_api.compat import tf
-from hub_image_export.tensorflow_api.protos import AttrValue
+from hub_image_export.tensorflow_api.protos import AttrValue, NodeDef
 
 # TensorFlow takes them for stateful, for what variables and bodies may do.
 _STATE_ELSEWHERE = frozenset({"ReadVariableOp", "StatefulPartitionedCall"})
+_HANDS_ON = frozenset({"Identity", "_Retval", "_Arg"})
 _DATA = pathlib.Path(__file__).parent.parent / "data/tensorflow_1_15.json"
 
 
@@ -68,6 +70,21 @@ def only_computes(op: str) -> bool:
   return op_def is not None and (
     not op_def.is_stateful or op in _STATE_ELSEWHERE
   )
+
+
+def computed_in(nodes: Iterable[NodeDef]) -> set[Any]:
+  """The types that nodes compute with, where those are of numbers.
+
+  Ops call it `T`. Casts, and what reads or holds values, have other names for
+  theirs: weights may be stored in another type.
+  """
+  types = {
+    node.attr["T"].type
+    for node in nodes
+    if "T" in node.attr and node.op not in _HANDS_ON
+  }
+  known = (tf.dtypes.as_dtype(number) for number in types if number)
+  return {dtype for dtype in known if dtype.is_floating}
 
 
 @functools.cache

@@ -104,7 +104,7 @@ def check_endpoints(running: RunningVariant, pair: np.ndarray) -> Found:
     if len(set(map(variant.fingerprint, sources))) < 2:
       continue
     ours, theirs = running.run([running.tensor(n) for n in names], pair)
-    if distance(ours, theirs) > SAME:
+    if distance(ours, theirs) > running.same:
       text = (
         f"Got other values than those of {task.name}, the task that it serves; "
         "expected the same. Serve the same tensor."

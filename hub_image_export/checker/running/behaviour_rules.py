@@ -27,7 +27,6 @@ from hub_image_export.checker.running.pixel_range_rules import (
 from hub_image_export.checker.running.probe_images import (
   KINDS,
   PAIR,
-  SAME,
   distance,
   many_images,
   two_images,
@@ -68,7 +67,7 @@ def check_behaviour(
       continue
     sound.append(signature)
     yield from check_answers(
-      both[name], alone[name], again[name], more[name], place
+      both[name], alone[name], again[name], more[name], place, running.same
     )
   rows = {s.name: np.concatenate([both[s.name], more[s.name]]) for s in sound}
   for signature in classifying_signatures(running.variant):
@@ -141,23 +140,28 @@ def check_answers(
   again: np.ndarray,
   more: np.ndarray,
   place: str,
+  same: float,
 ) -> Found:
-  """The answers to two images, twice, to the first alone, and to many."""
+  """The answers to two images, twice, to the first alone, and to many.
+
+  Args:
+    same: how far they may be apart.
+  """
   apart = distance(both, again)
-  if apart > SAME:
+  if apart > same:
     text = (
       f"Got answers {apart:.1e} apart (relative) to the same image; expected "
       "the same. Keep randomness and state out of the inference variant."
     )
     yield "not-deterministic", place, text
-  elif (apart := distance(both[:1], alone)) > SAME:
+  elif (apart := distance(both[:1], alone)) > same:
     text = (
       f"Got answers {apart:.1e} apart (relative) to an image alone and beside "
       "another; expected the same. Use moving averages in the inference "
       "variant."
     )
     yield "batch-dependent", place, text
-  elif (apart := distance(more[PAIR], both)) > SAME:
+  elif (apart := distance(more[PAIR], both)) > same:
     text = (
       f"Got answers {apart:.1e} apart (relative) to images in a batch of two "
       f"and in one of {len(more)}; expected the same. Let no row depend on "

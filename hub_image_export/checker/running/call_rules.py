@@ -42,7 +42,7 @@ def check_plain_calls(
   before = running.values()
   both, alone = running.ask(pair), running.ask(pair[:1])
   again, more = running.ask(pair), running.ask(many)
-  is_random = probe_images.distance(both, again) > probe_images.SAME
+  is_random = probe_images.distance(both, again) > running.same
   moved = running.moved(before)
   if running.can_train and not is_random and not moved:
     yield from _check_default(running, pair, both)
@@ -58,7 +58,7 @@ def check_plain_calls(
   if rule:
     yield rule, place, text
     return
-  yield from check_answers(both, alone, again, more, place)
+  yield from check_answers(both, alone, again, more, place, running.same)
   answers = np.concatenate([both, more])
   if judged.is_classifier:
     yield from check_scores(
@@ -82,7 +82,7 @@ def _check_default(
   running: RunningObject, pair: np.ndarray, both: np.ndarray
 ) -> Found:
   apart = probe_images.distance(running.ask(pair, training=False), both)
-  if apart > probe_images.SAME:
+  if apart > running.same:
     text = (
       f"Got answers {apart:.1e} apart (relative) without `training` and with "
       f"training=False; expected the same. Make False the default."

@@ -135,9 +135,9 @@ def _check_batch(running: RunningObject, pair: np.ndarray) -> Found:
   together, again, alone = (
     running.ask(images, training=True) for images in (pair, pair, pair[:1])
   )
-  is_random = probe_images.distance(together, again) > probe_images.SAME
+  is_random = probe_images.distance(together, again) > running.same
   apart = probe_images.distance(together[:1], alone)
-  if not is_random and apart > probe_images.SAME:
+  if not is_random and apart > running.same:
     text = (
       "With training=True an image's answer depends on its batch, and "
       "nothing moves; expected that the moving averages of these statistics "

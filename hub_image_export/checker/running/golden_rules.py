@@ -28,6 +28,7 @@ def check_golden(
   size: tuple[int, int],
   ask: Callable[[np.ndarray], dict[str, np.ndarray]],
   where: Callable[[str], str],
+  same: float,
 ) -> Found:
   """Asks again what the module answered when it was made.
 
@@ -36,6 +37,7 @@ def check_golden(
     size: height and width of its images.
     ask: gives the answers of inference to images, by task.
     where: the place of a task.
+    same: how far answers may be apart.
   """
   example = yield from read_extra_json(directory, _GOLDEN)
   if example is None:
@@ -52,7 +54,7 @@ def check_golden(
   found = ask(golden_image(*size))
   for task, expected in answers.items():
     apart = probe_images.distance(found.get(task, np.zeros(0)), expected)
-    if not apart <= probe_images.SAME:
+    if not apart <= same:
       text = (
         f"Got an answer to the golden example that is {apart:.1e} apart "
         f"(relative); expected that of {_GOLDEN}. The weights, the graph or "

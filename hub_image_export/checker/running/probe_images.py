@@ -7,10 +7,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from hub_image_export.tensorflow_api import known_ops
+from hub_image_export.tensorflow_api.compat import tf
+from hub_image_export.tensorflow_api.protos import NodeDef
+
 # What float32 networks of hundreds of layers lose between two ways to compute
 # the same (another batch size takes another algorithm), relative to the
 # largest answer.
 SAME = 1e-3
+# And what those of half precision lose.
+_SAME_OF_HALF = {tf.float16: 0.02, tf.bfloat16: 0.1}
 # Below this, two answers differ by rounding alone.
 ROUNDING = 1e-7
 
@@ -70,6 +76,12 @@ def other_size(
   height = size[0] + size[0] // 4 + 1 if is_open[0] else size[0]
   width = size[1] + size[1] // 2 + 1 if is_open[1] else size[1]
   return height, width
+
+
+def same_for(nodes: Iterable[NodeDef]) -> float:
+  """How far two answers of a network may be apart that are the same."""
+  types = known_ops.computed_in(nodes)
+  return max([SAME, *(_SAME_OF_HALF.get(t, SAME) for t in types)])
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hub_image_export import contract
 from hub_image_export.checker.reading.saved_objects import Callable
+from hub_image_export.checker.running.probe_images import same_for
 from hub_image_export.tensorflow_api.compat import tf
 
 
@@ -22,10 +23,12 @@ class RunningObject:
     trainable: those of its list of trainable ones that belong there.
     penalties: its regularization losses.
     can_train: whether `training` is among its parameters.
+    same: how far answers may be apart that are the same.
   """
 
   def __init__(self, loaded: Any, judged: Callable):
     self.judged = judged
+    self.same = same_for(judged.objects.graph.all_nodes())
     self._callable = getattr(loaded, judged.name) if judged.name else loaded
     self.variables = list(getattr(self._callable, "variables", ()))
     known = set(map(id, self.variables))

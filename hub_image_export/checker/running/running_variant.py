@@ -11,6 +11,7 @@ import numpy as np
 from hub_image_export import contract
 from hub_image_export.checker.judged import JudgedSignature, JudgedVariant
 from hub_image_export.checker.running import gradient_kinds
+from hub_image_export.checker.running.probe_images import same_for
 from hub_image_export.tensorflow_api import private_hub
 from hub_image_export.tensorflow_api.compat import tf
 from hub_image_export.tensorflow_api.protos import MetaGraphDef
@@ -65,6 +66,7 @@ class RunningVariant:
     update_ops: the operations in UPDATE_OPS.
     trainable: the tensors of the variables in TRAINABLE_VARIABLES: handles, or
       references to their values.
+    same: how far answers may be apart that are the same.
   """
 
   def __init__(self, spec: Any, applied: JudgedSignature):
@@ -75,6 +77,7 @@ class RunningVariant:
       applied: the `plain_signature` of the variant.
     """
     self.variant = variant = applied.variant
+    self.same = same_for(variant.graph.all_nodes())
     # As hub.Module calls it; errors name their nodes with it.
     self._scope = f"module_apply_{applied.name.replace(':', '_')}"
     self._graph = tf.Graph()

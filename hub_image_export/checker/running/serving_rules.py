@@ -37,7 +37,7 @@ def check_served(
       (probe_images.distance(np.array(v), answers) for v in served.values()),
       default=float("inf"),
     )
-    if apart > probe_images.SAME:
+    if apart > running.same:
       text = (
         f"It gives {_described(served)}, and a plain call of {judged.where()} "
         "other values; expected the same, so that servers and converters get "
