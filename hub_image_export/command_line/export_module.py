@@ -90,6 +90,28 @@ _EXPECTED = {
 def _export(argv: Sequence[str]) -> list[Any]:
   """The `Summary` of each module, or a `Description` of what they would be."""
   seconds: dict[str, float] = {}
+  _check_given(argv)
+  command_line.import_tensorflow()
+  from hub_image_export.command_line import builder_flags
+
+  paths = _check_values()
+  weights, checkpoint = _weights(), export_flags.CHECKPOINT.check()
+  with progress.timed(seconds, "load"):
+    loaded = _load(weights)
+  with progress.timed(seconds, "trace"):
+    spec = builder_flags.build(loaded)
+  export_flags.PUBLISH.check_spec(spec)
+  if export_flags.DRY_RUN.value:
+    return [spec.describe()]
+  summaries = _write(spec, paths, checkpoint)
+  with summaries[-1].phase("publish"):
+    export_flags.PUBLISH.publish(summaries, export_flags.OVERWRITE.value)
+  _add_all_seconds(summaries, seconds)
+  return summaries
+
+
+def _check_given(argv: Sequence[str]) -> None:
+  """Raises ValueError where something is missing, or too much."""
   if argv[1:]:
     raise ValueError(
       f"Got the arguments {argv[1:]}: expected flags only, as in: "
@@ -106,48 +128,58 @@ def _export(argv: Sequence[str]) -> list[Any]:
       )
   if export_flags.EXPORT_PATH.value:
     arguments.check_path("--export_path", export_flags.EXPORT_PATH.value)
-  command_line.import_tensorflow()
+
+
+def _check_values() -> dict[str, str]:
+  """Judges what needs no model, but TensorFlow; the paths by their formats."""
   from hub_image_export.command_line import builder_flags, model_flag
   from hub_image_export.files.staging import Staging
 
+  overwrite = export_flags.OVERWRITE.value
   model_flag.check(export_flags.MODEL.value)
   paths: dict[str, str] = {}
   if export_flags.EXPORT_PATH.value:
     paths = export_flags.export_paths()
   for path in paths.values():
-    Staging(path, overwrite=export_flags.OVERWRITE.value)
+    Staging(path, overwrite=overwrite)
   builder_flags.check()
-  export_flags.PUBLISH.check(export_flags.OVERWRITE.value, list(paths))
-  weights = _weights()
-  checkpoint = export_flags.CHECKPOINT.check()
-  with progress.timed(seconds, "load"):
-    loaded = model_flag.load(
-      export_flags.MODEL.value,
-      task=export_flags.TASK.value,
-      weights=weights,
-      height=export_flags.HEIGHT.value,
-      width=export_flags.WIDTH.value,
-      num_classes=export_flags.NUM_CLASSES.value,
-      variable_size=export_flags.VARIABLE_SIZE.value,
-      output=export_flags.OUTPUT.value,
-      images=export_flags.IMAGES.value,
-    )
+  export_flags.PUBLISH.check(overwrite, list(paths))
+  return paths
+
+
+def _load(weights: str | None) -> Any:
+  """The model, with these weights to begin with."""
+  from hub_image_export.command_line import model_flag
+
+  loaded = model_flag.load(
+    export_flags.MODEL.value,
+    task=export_flags.TASK.value,
+    weights=weights,
+    height=export_flags.HEIGHT.value,
+    width=export_flags.WIDTH.value,
+    num_classes=export_flags.NUM_CLASSES.value,
+    variable_size=export_flags.VARIABLE_SIZE.value,
+    output=export_flags.OUTPUT.value,
+    images=export_flags.IMAGES.value,
+  )
   if export_flags.WEIGHTS.value == "random":
     logging.warning(
       "--weights=random: the module is of no use, except for tests"
     )
-  with progress.timed(seconds, "trace"):
-    spec = builder_flags.build(loaded)
-  export_flags.PUBLISH.check_spec(spec)
-  if export_flags.DRY_RUN.value:
-    return [spec.describe()]
+  return loaded
+
+
+def _write(
+  spec: Any, paths: dict[str, str], checkpoint: dict[str, Any]
+) -> list[Any]:
+  """Exports each format to its path; returns their summaries."""
   write: dict[str, Callable[..., Any]] = {
     export_flags.HUB: spec.export,
     export_flags.SAVED_MODEL: functools.partial(
       spec.export_saved_model, split_groups=export_flags.SPLIT_GROUPS.value
     ),
   }
-  summaries = [
+  return [
     write[name](
       path,
       overwrite=export_flags.OVERWRITE.value,
@@ -157,10 +189,6 @@ def _export(argv: Sequence[str]) -> list[Any]:
     )
     for name, path in paths.items()
   ]
-  with summaries[-1].phase("publish"):
-    export_flags.PUBLISH.publish(summaries, export_flags.OVERWRITE.value)
-  _add_all_seconds(summaries, seconds)
-  return summaries
 
 
 def _add_all_seconds(summaries: list[Any], before: dict[str, float]) -> None:

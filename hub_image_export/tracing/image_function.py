@@ -96,27 +96,10 @@ def make_image_function(
   Raises:
     ValueError: the contract forbids what the source does.
   """
-  table = VariableTable()
-  traces = [trace(plan, training=False)]
-  may_train = plan.source.training_parameter is not None
-  if (
-    training is not False
-    and may_train
-    and not training_cannot_differ(plan.source, traces[0])
-  ):
-    traces.append(trace(plan, training=True))
+  traces = _traces(plan, training)
   left_out.check_collections(traces, drop_collections)
   plan, traces = left_out.in_both(plan, traces)
-  variants: list[Variant] = []
-  for traced in traces:
-    variants.append(
-      make_variant(
-        traced,
-        table.add(traced),
-        inference=variants[0] if variants else None,
-        find_decays=_has_plain_averages(plan, traced),
-      )
-    )
+  variants = _variants(plan, traces)
   policies.check_deterministic(variants[0])
   kept = _kept_variants(variants, training, plan.source)
   policies.check_gradients(
@@ -139,6 +122,34 @@ def make_image_function(
     layers=tuple(traces[0].layers.roots),
     layer_shapes=tuple(traces[0].layers.shapes.items()),
   )
+
+
+def _traces(plan: Plan, training: bool | None) -> list[Trace]:
+  """For inference and, where that may be another graph, for training."""
+  inference = trace(plan, training=False)
+  if (
+    training is False
+    or plan.source.training_parameter is None
+    or training_cannot_differ(plan.source, inference)
+  ):
+    return [inference]
+  return [inference, trace(plan, training=True)]
+
+
+def _variants(plan: Plan, traces: list[Trace]) -> list[Variant]:
+  """One for each trace; what they capture has the same name in all."""
+  table = VariableTable()
+  variants: list[Variant] = []
+  for traced in traces:
+    variants.append(
+      make_variant(
+        traced,
+        table.add(traced),
+        inference=variants[0] if variants else None,
+        find_decays=_has_plain_averages(plan, traced),
+      )
+    )
+  return variants
 
 
 def _has_plain_averages(plan: Plan, traced: Trace) -> bool:
