@@ -19,7 +19,6 @@ from hub_image_export.tensorflow_api.protos import AttrValue, NodeDef
 
 # TensorFlow takes them for stateful, for what variables and bodies may do.
 _STATE_ELSEWHERE = frozenset({"ReadVariableOp", "StatefulPartitionedCall"})
-_HANDS_ON = frozenset({"Identity", "_Retval", "_Arg"})
 _DATA = pathlib.Path(__file__).parent.parent / "data/tensorflow_1_15.json"
 
 
@@ -76,12 +75,13 @@ def computed_in(nodes: Iterable[NodeDef]) -> set[Any]:
   """The types that nodes compute with, where those are of numbers.
 
   Ops call it `T`. Casts, and what reads or holds values, have other names for
-  theirs: weights may be stored in another type.
+  theirs, and an identity computes nothing: weights may be stored in another
+  type.
   """
   types = {
     node.attr["T"].type
     for node in nodes
-    if "T" in node.attr and node.op not in _HANDS_ON
+    if "T" in node.attr and node.op != "Identity"
   }
   known = (tf.dtypes.as_dtype(number) for number in types if number)
   return {dtype for dtype in known if dtype.is_floating}

@@ -18,7 +18,8 @@ from tests.support.consumer import random_images
 from tests.support.keras_sources import SHAPE
 
 pytestmark = pytest.mark.skipif(
-  not state_replicas.SOURCES, reason="There is one device."
+  not state_replicas.SOURCES,
+  reason="There is one device: an op ran before. Run this file alone.",
 )
 
 
