@@ -89,10 +89,11 @@ class Place:
     return {name: self.made(value) for name, value in arguments.items()}
 
   def files(self) -> dict[str, tuple[int, float]]:
-    """Sizes and times by path, of all files."""
+    """Sizes and times by path, of all files but those that Python caches."""
     return {
       path: (status.st_size, status.st_mtime)
       for folder, _, names in os.walk(self.directory)
+      if os.path.basename(folder) != "__pycache__"
       for path in (os.path.join(folder, name) for name in names)
       for status in [os.stat(path)]
     }
