@@ -32,7 +32,7 @@ _Images = np.ndarray
 Again = Callable[[Callable[[_Images], _Images]], "list[Difference]"]
 
 
-def nudge_for(graph_def: GraphDef) -> float:
+def _nudge_for(graph_def: GraphDef) -> float:
   """How far images are moved: by the coarsest type that a graph computes with.
 
   Processors have kernels of their own for half precision; in which order they
@@ -43,14 +43,14 @@ def nudge_for(graph_def: GraphDef) -> float:
 
 
 def judge(
-  differences: list[Difference], again: Again, nudge: float = _NUDGE
+  differences: list[Difference], again: Again, graph_def: GraphDef
 ) -> tuple[list[Difference], list[str]]:
   """Refuses differences that the source does not have with itself.
 
   Args:
     differences: between the module and its source.
     again: runs the source once more.
-    nudge: see `nudge_for`.
+    graph_def: of the module's variant; it tells how coarse its types are.
 
   Returns:
     Those differences that tell of the module, and notes on the others.
@@ -66,6 +66,7 @@ def judge(
   random = {d.part: d for d in again(lambda images: images) if d.fails}
   notes = [_told_of_random(d) for p, d in random.items() if p in failed]
   left = [d for part, d in failed.items() if part not in random]
+  nudge = _nudge_for(graph_def)
   _refuse_unexplained(left, again, nudge)
   notes += _told_of_rounding(left, nudge)
   return [d for d in differences if d.part not in random], notes

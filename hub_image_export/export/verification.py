@@ -208,8 +208,7 @@ class _Verifier:
     index: int,
   ) -> list[Difference]:
     graph_def = self._function.variants[index].graph_def
-    nudge = self_differences.nudge_for(graph_def)
-    found, notes = self_differences.judge(differences, again, nudge)
+    found, notes = self_differences.judge(differences, again, graph_def)
     self._notes += notes
     return found
 

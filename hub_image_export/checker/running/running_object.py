@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,12 +24,10 @@ class RunningObject:
     trainable: those of its list of trainable ones that belong there.
     penalties: its regularization losses.
     can_train: whether `training` is among its parameters.
-    same: how far answers may be apart that are the same.
   """
 
   def __init__(self, loaded: Any, judged: Callable):
     self.judged = judged
-    self.same = same_for(judged.objects.graph.all_nodes())
     self._callable = getattr(loaded, judged.name) if judged.name else loaded
     self.variables = list(getattr(self._callable, "variables", ()))
     known = set(map(id, self.variables))
@@ -43,6 +42,11 @@ class RunningObject:
     self.can_train = call is not None and bool(
       call.parameter(contract.TRAINING)
     )
+
+  @functools.cached_property
+  def same(self) -> float:
+    """How far answers may be apart that are the same."""
+    return same_for(self.judged.objects.graph.all_nodes())
 
   def tensors(self, images: Any, **options: Any) -> list[Any]:
     """What a call gives, one tensor or more; eagerly, for tapes to see."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,7 +67,6 @@ class RunningVariant:
     update_ops: the operations in UPDATE_OPS.
     trainable: the tensors of the variables in TRAINABLE_VARIABLES: handles, or
       references to their values.
-    same: how far answers may be apart that are the same.
   """
 
   def __init__(self, spec: Any, applied: JudgedSignature):
@@ -77,7 +77,6 @@ class RunningVariant:
       applied: the `plain_signature` of the variant.
     """
     self.variant = variant = applied.variant
-    self.same = same_for(variant.graph.all_nodes())
     # As hub.Module calls it; errors name their nodes with it.
     self._scope = f"module_apply_{applied.name.replace(':', '_')}"
     self._graph = tf.Graph()
@@ -104,6 +103,11 @@ class RunningVariant:
 
   def __exit__(self, *unused_exception: object) -> None:
     self._session.close()
+
+  @functools.cached_property
+  def same(self) -> float:
+    """How far answers may be apart that are the same."""
+    return same_for(self.variant.graph.all_nodes())
 
   def tensor(self, name: str) -> Any:
     """The tensor of the module's own graph that is called `name`."""
